@@ -1,0 +1,50 @@
+# `make help` says what there is. Every target that needs packages installs them into .venv first.
+
+export PYTHON
+BIN := .venv/bin
+CONTRACT := payflow/v1/payflow.protoset\#format=binpb
+ACCEPTED := proto/accepted.binpb
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-kill benchmark check format proto accept-contract clean install-run install-dev
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+run: install-run ## Start everything here, until Ctrl-C
+	@exec $(BIN)/payflow dev
+
+test: install-dev ## Run all tests; they start what they need
+	@$(BIN)/python -m pytest
+
+test-kill: install-dev ## Kill processes at random for PAYFLOW_KILL_S seconds (600 when not set)
+	@PAYFLOW_KILL_S=$${PAYFLOW_KILL_S:-600} $(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_random_kills.py
+
+benchmark: install-dev ## Measure requests a second beside an empty RPC
+	@$(BIN)/python -m benchmarks.requests_per_second
+
+check: install-dev ## Format, lint, types, imports, contract
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python proto/generate.py --check
+	$(BIN)/buf lint '$(CONTRACT)' --path payflow/v1
+	$(BIN)/buf breaking '$(CONTRACT)' --against $(ACCEPTED)
+
+format: install-dev ## Format the code and fix what can be fixed
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+proto: install-dev ## Generate payflow/v1 and its descriptor set from proto/
+	@$(BIN)/python proto/generate.py
+
+accept-contract: proto ## Make the contract as it is now the one that must not break
+	cp payflow/v1/payflow.protoset $(ACCEPTED)
+
+clean: ## Delete .venv and caches; the data in .payflow stay
+	rm -rf .venv build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find payflow server migrations tests proto -name __pycache__ -prune -exec rm -rf {} +
+
+install-run install-dev: install-%:
+	@deploy/install.sh $*

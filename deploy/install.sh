@@ -1,0 +1,59 @@
+#!/bin/sh
+# Makes .venv and installs what `run` or `dev` needs. Does nothing when that has been done already, in
+# this folder and for this pyproject.toml; a .venv that was copied or moved here is made anew.
+set -eu
+cd "$(dirname "$0")/.."
+
+kind=$1
+case $kind in
+    run) extras=embedded ;;
+    dev) extras=embedded,dev ;;
+    *) echo "usage: $0 run|dev" >&2; exit 2 ;;
+esac
+
+say() { echo "payflow: $*" >&2; }
+
+suits() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+find_python() {
+    for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3.13 python3.14 python3; do
+        if suits "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    say "needs Python 3.11 or newer with its venv module, and found none on PATH."
+    say "Install it (Debian and Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3"
+    exit 1
+}
+
+quietly() {
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        say "failed: $*"
+        exit 1
+    fi
+}
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+here=$(pwd -P)
+wanted=$(cksum <pyproject.toml)
+
+if [ "$(cat .venv/made-in 2>/dev/null)" != "$here" ] || ! suits .venv/bin/python; then
+    python=$(find_python)
+    say "making .venv with $("$python" --version)"
+    rm -rf .venv
+    quietly "$python" -m venv .venv
+    echo "$here" >.venv/made-in
+fi
+
+if [ "$(cat ".venv/installed-$kind" 2>/dev/null)" != "$wanted" ]; then
+    say "installing packages into .venv (a minute or so, the first time)"
+    quietly .venv/bin/python -m pip install --disable-pip-version-check --editable ".[$extras]"
+    echo "$wanted" >".venv/installed-$kind"
+    if [ "$kind" = dev ]; then
+        echo "$wanted" >.venv/installed-run
+    fi
+    say "installed"
+fi
