@@ -1,0 +1,84 @@
+"""A command on its way through a batch, and what becomes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from payflow.domain.errors import PayFlowError
+from payflow.domain.intent.commands import IntentCommand
+from payflow.domain.intent.events import IntentEvent
+from payflow.domain.intent.state import Attempt
+from payflow.domain.merchant.commands import MerchantCommand
+from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.resources import Resource
+
+Command = IntentCommand | MerchantCommand
+Event = IntentEvent | MerchantEvent
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyClaim:
+    """A caller's key and the hash of the request it stands for."""
+
+    key: str
+    request_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a command came from, for the audit trail."""
+
+    actor: str
+    correlation_id: str
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A command with everything that stays the same however often it is folded."""
+
+    command: Command
+    command_id: str
+    now: datetime
+    origin: Origin
+    claim: IdempotencyClaim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueCall:
+    """A PSP call that was written down and is now to be made or, where ``recovering``, first asked about."""
+
+    attempt: Attempt
+    credential_ref: str
+    recovering: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The command took effect; ``psp_call`` is the call that whoever sent it makes now."""
+
+    resource: Resource | None
+    events: tuple[Event, ...] = ()
+    psp_call: DueCall | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The key had been answered with ``response``.
+
+    ``first`` says that this very command answered it, in a commit whose acknowledgement was lost.
+    """
+
+    response: bytes
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Nothing happened, and the key is free."""
+
+    error: PayFlowError
+
+
+Result = Applied | Replayed | Refused

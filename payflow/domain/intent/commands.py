@@ -1,0 +1,118 @@
+"""What can be asked of a payment intent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from payflow.domain.intent.state import CancellationReason, CaptureMethod, Texts
+from payflow.domain.psp_outcome import Failure, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CreateIntent:
+    """Creates an intent."""
+
+    merchant_id: str
+    intent_id: str
+    amount: int
+    currency: str
+    capture_method: CaptureMethod = CaptureMethod.MANUAL
+    payment_method: str = ""
+    texts: Texts = field(default_factory=Texts)
+
+
+@dataclass(frozen=True, slots=True)
+class StartAuthorize:
+    """Writes down an authorization at the PSP account that routing chose."""
+
+    merchant_id: str
+    intent_id: str
+    psp_account_id: str
+    payment_method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StartCapture:
+    """Writes down a capture; None takes all that is authorized."""
+
+    merchant_id: str
+    intent_id: str
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartCancel:
+    """Cancels at once what no PSP knows of, and writes down a void of what one does.
+
+    ``may_call_psp`` says that the caller holds a place to wait for the PSP in.
+    """
+
+    merchant_id: str
+    intent_id: str
+    reason: CancellationReason = CancellationReason.REQUESTED
+    may_call_psp: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StartRefund:
+    """Writes down a refund; None gives back all that is left."""
+
+    merchant_id: str
+    intent_id: str
+    amount: int | None = None
+    texts: Texts = field(default_factory=Texts)
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAttempt:
+    """Takes over an attempt that is due, unless somebody took it first (``fence`` moved on)."""
+
+    merchant_id: str
+    intent_id: str
+    attempt_id: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """Writes down what a PSP call came to. ``refund_id`` and ``idempotency_key`` are the attempt's."""
+
+    merchant_id: str
+    intent_id: str
+    attempt_id: str
+    fence: int
+    outcome: Outcome
+    refund_id: str = ""
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseCapture:
+    """The scheme rejected a capture that had succeeded."""
+
+    merchant_id: str
+    intent_id: str
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class ReverseRefund:
+    """A refund that had succeeded failed later."""
+
+    merchant_id: str
+    intent_id: str
+    refund_id: str
+    failure: Failure
+
+
+IntentCommand = (
+    CreateIntent
+    | StartAuthorize
+    | StartCapture
+    | StartCancel
+    | StartRefund
+    | ResumeAttempt
+    | RecordOutcome
+    | ReverseCapture
+    | ReverseRefund
+)

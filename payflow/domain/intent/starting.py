@@ -1,0 +1,194 @@
+"""Decides what a caller asks for: everything up to the call to the PSP."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from payflow.domain.errors import PayFlowError, Reason, invalid_field
+from payflow.domain.intent.commands import (
+    CreateIntent,
+    StartAuthorize,
+    StartCancel,
+    StartCapture,
+    StartRefund,
+)
+from payflow.domain.intent.decision import Decision, Situation, refuse_move
+from payflow.domain.intent.events import (
+    AttemptDetails,
+    PaymentIntentCanceled,
+    PaymentIntentCreated,
+    PaymentIntentOperationStarted,
+    RefundCreated,
+)
+from payflow.domain.intent.state import CancellationReason, IntentAggregate, PaymentIntent, Texts
+from payflow.domain.intent.status import IntentStatus, RefundStatus
+from payflow.domain.ledger import posting_rules
+from payflow.domain.merchant.state import Mode, PspAccount
+from payflow.domain.psp_outcome import OperationType
+
+DEFAULT_TEST_PAYMENT_METHOD = "pm_card_visa"
+PENDING_REFUNDS_MAX = 100
+ATTEMPTS_MAX = 1_000
+LIMITED_OPERATIONS = (OperationType.AUTHORIZE, OperationType.REFUND)
+
+
+def create(command: CreateIntent, situation: Situation) -> Decision:
+    """An intent in CREATED."""
+    event = PaymentIntentCreated(
+        command.amount,
+        command.currency,
+        command.capture_method,
+        command.payment_method,
+        _digest(command.texts),
+    )
+    return Decision((event,), {command.intent_id: command.texts})
+
+
+def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Situation) -> Decision:
+    """A first authorization, or the rest of one that the payer had to act on."""
+    intent = aggregate.intent
+    if intent.status not in (IntentStatus.CREATED, IntentStatus.REQUIRES_ACTION):
+        raise refuse_move(intent, "authorize")
+    account = _account(intent, command, situation)
+    attempt = _attempt(
+        intent,
+        OperationType.AUTHORIZE,
+        intent.amount,
+        account,
+        situation,
+        payment_method=_payment_method(intent, command, situation),
+    )
+    return Decision((PaymentIntentOperationStarted(attempt),), attempt_id=attempt.id)
+
+
+def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situation) -> Decision:
+    """A capture of all or part; only one is ever made, and it releases the rest."""
+    intent = aggregate.intent
+    if intent.status is not IntentStatus.AUTHORIZED:
+        raise refuse_move(intent, "capture")
+    if _has_expired(intent, situation):
+        raise PayFlowError(
+            Reason.INVALID_STATE_TRANSITION, "the authorization has run out", subject=intent.id
+        )
+    amount = intent.authorized_amount if command.amount is None else command.amount
+    if amount > intent.authorized_amount:
+        raise PayFlowError(
+            Reason.AMOUNT_EXCEEDS_CAPTURABLE,
+            f"amount {amount} is more than the {intent.authorized_amount} that is authorized",
+            metadata={"capturable": str(intent.authorized_amount)},
+            subject=intent.id,
+        )
+    account = situation.merchant.psp_account(intent.psp_account_id)
+    attempt = _attempt(intent, OperationType.CAPTURE, amount, account, situation)
+    return Decision((PaymentIntentOperationStarted(attempt),), attempt_id=attempt.id)
+
+
+def cancel(aggregate: IntentAggregate, command: StartCancel, situation: Situation) -> Decision:
+    """The end of an intent that took no money; an authorization that ran out is voided the same way."""
+    intent = aggregate.intent
+    if command.reason is CancellationReason.EXPIRED and not _has_expired(intent, situation):
+        return Decision()
+    if intent.status is IntentStatus.CREATED:
+        return Decision((PaymentIntentCanceled(command.reason),))
+    if intent.status not in (IntentStatus.AUTHORIZED, IntentStatus.REQUIRES_ACTION):
+        raise refuse_move(intent, "cancel")
+    if not command.may_call_psp:
+        raise PayFlowError(
+            Reason.CONCURRENT_UPDATE,
+            "the payment intent changed meanwhile",
+            retry_after_s=0.1,
+            subject=intent.id,
+        )
+    account = situation.merchant.psp_account(intent.psp_account_id)
+    amount = intent.authorized_amount or intent.amount
+    attempt = _attempt(intent, OperationType.CANCEL, amount, account, situation)
+    return Decision((PaymentIntentOperationStarted(attempt, command.reason),), attempt_id=attempt.id)
+
+
+def refund(aggregate: IntentAggregate, command: StartRefund, situation: Situation) -> Decision:
+    """A refund whose amount is reserved before the PSP hears of it."""
+    intent = aggregate.intent
+    if intent.status not in (IntentStatus.CAPTURED, IntentStatus.REFUNDED):
+        raise refuse_move(intent, "refund")
+    amount = intent.refundable_amount if command.amount is None else command.amount
+    if amount == 0 or amount > intent.refundable_amount:
+        raise PayFlowError(
+            Reason.AMOUNT_EXCEEDS_REFUNDABLE,
+            f"amount {amount} cannot be refunded: {intent.refundable_amount} is left",
+            metadata={"refundable": str(intent.refundable_amount)},
+            subject=intent.id,
+        )
+    pending = [one for one in aggregate.refunds.values() if one.status is RefundStatus.PENDING]
+    if len(pending) >= PENDING_REFUNDS_MAX:
+        raise PayFlowError(Reason.LIMIT_REACHED, f"at most {PENDING_REFUNDS_MAX} refunds may be pending")
+    account = situation.merchant.psp_account(intent.psp_account_id)
+    refund_id = situation.new_id("re")
+    attempt = _attempt(intent, OperationType.REFUND, amount, account, situation, refund_id=refund_id)
+    hold = posting_rules.refund_asked(intent.book, situation.new_id("txn"), amount)
+    event = RefundCreated(refund_id, amount, _digest(command.texts), attempt, hold)
+    return Decision((event,), {refund_id: command.texts}, attempt.id, refund_id)
+
+
+def _account(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> PspAccount:
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        return situation.merchant.psp_account(intent.psp_account_id)
+    account = situation.merchant.psp_accounts.get(command.psp_account_id)
+    if account is None or not account.enabled:
+        raise PayFlowError(
+            Reason.NO_PSP_AVAILABLE, "the merchant has no enabled PSP account for this payment"
+        )
+    return account
+
+
+def _payment_method(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> str:
+    if intent.status is IntentStatus.REQUIRES_ACTION:
+        if command.payment_method not in ("", intent.payment_method):
+            raise invalid_field("payment_method", "must stay the same when an authorization is resumed")
+        return intent.payment_method
+    return chosen_payment_method(intent, command.payment_method, situation.merchant.mode)
+
+
+def chosen_payment_method(intent: PaymentIntent, given: str, mode: Mode) -> str:
+    """The token of a first authorization. Raises VALIDATION_FAILED for a live merchant without one."""
+    chosen = given or intent.payment_method
+    if not chosen and mode is Mode.LIVE:
+        raise invalid_field("payment_method", "is required for a live merchant")
+    return chosen or DEFAULT_TEST_PAYMENT_METHOD
+
+
+def _attempt(
+    intent: PaymentIntent,
+    operation: OperationType,
+    amount: int,
+    account: PspAccount,
+    situation: Situation,
+    payment_method: str = "",
+    refund_id: str = "",
+) -> AttemptDetails:
+    # Never for a capture or a cancel: money that is reserved must always find its end.
+    if operation in LIMITED_OPERATIONS and intent.attempts_started >= ATTEMPTS_MAX:
+        raise PayFlowError(Reason.LIMIT_REACHED, f"a payment intent has at most {ATTEMPTS_MAX} PSP calls")
+    return AttemptDetails(
+        id=situation.new_id("att"),
+        operation=operation,
+        amount=amount,
+        psp_account_id=account.id,
+        connector=account.connector,
+        psp_key=f"{intent.id}-{intent.attempts_started + 1}",
+        due_at=situation.now + situation.lease,
+        payment_method=payment_method,
+        psp_payment_id=intent.psp_payment_id,
+        idempotency_key=situation.idempotency_key,
+        refund_id=refund_id,
+    )
+
+
+def _has_expired(intent: PaymentIntent, situation: Situation) -> bool:
+    expires_at = intent.authorization_expires_at
+    return intent.status is IntentStatus.AUTHORIZED and expires_at is not None and expires_at <= situation.now
+
+
+def _digest(texts: Texts) -> bytes:
+    canonical = json.dumps([texts.text, dict(texts.metadata)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).digest()
