@@ -1,0 +1,2 @@
+DROP TABLE texts, events;
+DROP FUNCTION require_serializable, refuse_change;

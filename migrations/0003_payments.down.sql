@@ -1,0 +1,1 @@
+DROP TABLE psp_attempts, refunds, payment_intents;
