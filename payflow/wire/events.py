@@ -1,0 +1,93 @@
+"""Domain events as they are stored and published."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from payflow.domain.folding.submission import Event
+from payflow.domain.intent import events as intent_events
+from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.stored_event import StoredEvent
+from payflow.v1 import events_pb2
+from payflow.wire.dataclass_codec import fill, parse
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event: its published name, its field in the envelope and its two classes."""
+
+    name: str
+    envelope_field: str
+    domain: type[Event]
+    message: type[Message]
+
+
+def _event_type(domain: type[Event]) -> EventType:
+    words = re.findall(r"[A-Z][a-z]*", domain.__name__)
+    snake = "_".join(words).lower()
+    aggregate = next(
+        name
+        for name in ("payment_intent", "psp_account", "merchant", "refund", "attempt")
+        if snake.startswith(name)
+    )
+    return EventType(
+        f"{aggregate}.{snake.removeprefix(aggregate + '_')}",
+        snake,
+        domain,
+        getattr(events_pb2, domain.__name__),
+    )
+
+
+_TYPES = tuple(
+    _event_type(domain) for domain in (*intent_events.IntentEvent.__args__, *MerchantEvent.__args__)
+)
+BY_DOMAIN = {one.domain: one for one in _TYPES}
+BY_NAME = {one.name: one for one in _TYPES}
+
+
+def event_name(event: Event) -> str:
+    """The published name, such as ``payment_intent.captured``."""
+    return BY_DOMAIN[type(event)].name
+
+
+def to_payload(event: Event) -> bytes:
+    """The bytes that are stored."""
+    message = BY_DOMAIN[type(event)].message()
+    fill(message, event)
+    return message.SerializeToString(deterministic=True)
+
+
+def from_payload(name: str, payload: bytes) -> Event | None:
+    """The event behind stored bytes; None for a type that this release does not know."""
+    if name not in BY_NAME:
+        return None
+    message = BY_NAME[name].message()
+    message.ParseFromString(payload)
+    return parse(message, BY_NAME[name].domain)
+
+
+def to_envelope(stored: StoredEvent) -> events_pb2.Event:
+    """The event as callers and consumers see it; the data of an unknown type is left out."""
+    envelope = events_pb2.Event(
+        id=f"{stored.aggregate_id}:{stored.aggregate_version}",
+        type=stored.type,
+        schema_version=stored.schema_version,
+        merchant_id=stored.merchant_id,
+        aggregate_id=stored.aggregate_id,
+        aggregate_version=stored.aggregate_version,
+        actor=stored.actor,
+        correlation_id=stored.correlation_id,
+        causation_id=stored.causation_id,
+        traceparent=stored.traceparent,
+    )
+    envelope.occurred_at.FromDatetime(stored.occurred_at)
+    known = BY_NAME.get(stored.type)
+    if known is not None:
+        getattr(envelope, known.envelope_field).MergeFromString(stored.payload)
+        getattr(envelope, known.envelope_field).SetInParent()
+    return envelope
