@@ -1,0 +1,21 @@
+"""Captures an authorized payment intent."""
+
+from __future__ import annotations
+
+from payflow.commands.call import Answer, Call
+from payflow.commands.ports import Ports
+from payflow.commands.psp_operation import answered_or_refuse, operate
+from payflow.domain import fields
+from payflow.domain.intent.commands import StartCapture
+from payflow.domain.intent.decision import refuse_move
+from payflow.domain.intent.state import PaymentIntent
+
+
+def capture_payment_intent(ports: Ports, call: Call, intent: PaymentIntent, amount: int | None) -> Answer:
+    """The intent, captured; None takes all that is authorized."""
+    if amount is not None:
+        fields.amount("amount", amount)
+    if not intent.psp:
+        return answered_or_refuse(ports, call, intent.merchant_id, refuse_move(intent, "capture"))
+    command = StartCapture(intent.merchant_id, intent.id, amount)
+    return operate(ports, call, intent.merchant_id, intent.psp, lambda _: command)

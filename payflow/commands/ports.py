@@ -1,0 +1,136 @@
+"""What the use cases need from outside; the processes' composition roots plug it in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payflow.domain.clock import Clock
+from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
+from payflow.domain.intent.state import PaymentIntent
+from payflow.domain.intent.status import IntentStatus
+from payflow.domain.ledger.statements import AccountBalance, TrialBalance
+from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.resources import PaymentIntentView, RefundView
+from payflow.domain.stored_event import StoredEvent
+from payflow.psp.connector import Connector
+
+
+class Pipeline(Protocol):
+    """Commits commands. Deadlines are in seconds of time.monotonic; None waits for as long as it takes."""
+
+    def commit(self, submission: Submission, deadline: float | None, *, always: bool = False) -> Result:
+        """Waits until the command is committed or refused."""
+        ...
+
+
+class Payments(Protocol):
+    """Reads payments. ``before`` is an id; empty starts at the newest."""
+
+    def payment_intent(self, merchant_id: str, intent_id: str, deadline: float) -> PaymentIntentView | None:
+        """One intent, or None."""
+        ...
+
+    def payment_intents(
+        self, merchant_id: str, status: IntentStatus | None, before: str, limit: int, deadline: float
+    ) -> list[PaymentIntentView]:
+        """Intents, newest first."""
+        ...
+
+    def events(
+        self, merchant_id: str, aggregate_id: str, after_version: int, limit: int, deadline: float
+    ) -> list[StoredEvent]:
+        """Events of one aggregate, oldest first."""
+        ...
+
+    def refund(self, merchant_id: str, refund_id: str, deadline: float) -> RefundView | None:
+        """One refund, or None."""
+        ...
+
+    def refunds(
+        self, merchant_id: str, intent_id: str, before: str, limit: int, deadline: float
+    ) -> list[RefundView]:
+        """Refunds of a merchant, or of one intent when it is given, newest first."""
+        ...
+
+
+class Ledger(Protocol):
+    """Reads the books."""
+
+    def balance(
+        self, merchant_id: str, account_id: str, as_of: datetime | None, deadline: float
+    ) -> AccountBalance | None:
+        """An account's balance, as of a recorded instant where one is given."""
+        ...
+
+    def trial_balance(self, merchant_id: str, deadline: float) -> TrialBalance:
+        """Every balance and the totals."""
+        ...
+
+
+class Directory(Protocol):
+    """Finds merchants."""
+
+    def merchant_id_of(self, slot: int, deadline: float) -> str | None:
+        """Whose slot it is."""
+        ...
+
+    def find(self, merchant_id: str, deadline: float) -> Merchant | None:
+        """The merchant, a moment old at most."""
+        ...
+
+    def read(self, merchant_id: str, deadline: float) -> Merchant | None:
+        """The merchant as of now."""
+        ...
+
+    def page(self, after: str, limit: int, deadline: float) -> list[Merchant]:
+        """Merchants by id, without their PSP accounts."""
+        ...
+
+    def learn(self, merchant: Merchant) -> None:
+        """Takes note of a merchant that was just committed."""
+        ...
+
+    def forget(self, merchant_id: str) -> None:
+        """Drops what is remembered of a merchant that was just changed."""
+        ...
+
+
+class Slots(Protocol):
+    """Places to wait for a PSP in."""
+
+    def hold(self, psp_account_key: str) -> AbstractContextManager[None]:
+        """Holds a place. Raises OVERLOADED when there is none."""
+        ...
+
+
+Route = Callable[[Merchant, PaymentIntent], PspAccount | None]
+CachedResponse = Callable[[str, IdempotencyClaim, datetime], bytes | None]
+StoredResponse = Callable[[str, IdempotencyClaim, datetime, float], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything a use case may reach.
+
+    ``entropy`` gives that many random bytes. ``cached_response`` and ``stored_response`` find the answer
+    to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
+    ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
+    ``creates_merchants`` makes unknown merchants on first use, in test mode.
+    """
+
+    clock: Clock
+    entropy: Callable[[int], bytes]
+    pipeline: Pipeline
+    payments: Payments
+    ledger: Ledger
+    directory: Directory
+    cached_response: CachedResponse
+    stored_response: StoredResponse
+    slots: Slots
+    connectors: Mapping[str, Connector]
+    route: Route
+    creates_merchants: bool
