@@ -1,0 +1,1 @@
+"""PayFlow's processes: composition roots, wiring and command line."""

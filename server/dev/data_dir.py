@@ -1,0 +1,105 @@
+"""The directory that keeps everything a stack must not lose, held by one stack at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from server.dev.process import SystemUser
+
+SOCKET_PATH_BYTES_MAX = 103  # of a socket's path: macOS takes 103, Linux 107
+LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
+
+
+class DataDirInUse(Exception):
+    """Another stack runs on the data directory."""
+
+
+class DataDir:
+    """Paths below ``path``. As root the services run as ``service_user``."""
+
+    def __init__(self, path: Path, service_user: SystemUser | None) -> None:
+        self.path = path.absolute()
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o711 if service_user else 0o700)
+        self._service_user = service_user
+
+    @property
+    def postgres(self) -> Path:
+        return self.path / "postgres"
+
+    @property
+    def simulator(self) -> Path:
+        return self.path / "simulator.sqlite"
+
+    @property
+    def processes(self) -> Path:
+        return self.path / "processes.json"
+
+    def logs(self) -> Path:
+        """The directory of the log files, made when it is missing."""
+        logs = self.path / "logs"
+        logs.mkdir(exist_ok=True, mode=0o700)
+        return logs
+
+    def valkey(self) -> Path:
+        """Valkey's working directory, made when it is missing."""
+        valkey = self.path / "valkey"
+        valkey.mkdir(exist_ok=True, mode=0o700)
+        return valkey
+
+    @property
+    def sockets(self) -> Path:
+        """The directory for sockets, the same one at every start.
+
+        It lies below the data directory, or below the system's temporary directory when that path is too
+        long for a socket, or has a comma, which libpq takes for the end of a host.
+        """
+        sockets = self.path / "run"
+        too_long = len(os.fsencode(sockets / LONGEST_SOCKET_NAME)) > SOCKET_PATH_BYTES_MAX
+        if too_long or "," in str(sockets):
+            name = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+            return Path(tempfile.gettempdir()) / f"payflow-{os.geteuid()}-{name}"
+        return sockets
+
+    def fresh_sockets(self) -> Path:
+        """The directory for sockets, private and empty."""
+        _make_private(self.sockets, self._service_user)
+        return self.sockets
+
+    def remove_sockets(self) -> None:
+        """Removes the directory for sockets; nobody uses it any more."""
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Holds the directory for as long as the process lives. Raises DataDirInUse when another does."""
+        with (self.path / "lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise DataDirInUse(
+                    f"another `payflow dev` (process {lock.read().strip()}) is running on {self.path}; "
+                    "stop it, or set PAYFLOW_DATA_DIR to another directory and API_PORT, GRPC_PORT and "
+                    "PROMETHEUS_PORT to other ports"
+                ) from None
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+
+
+def _make_private(directory: Path, user: SystemUser | None) -> None:
+    owners = {os.geteuid()} | ({user.uid} if user else set())
+    if directory.is_symlink() or (directory.exists() and directory.stat().st_uid not in owners):
+        raise PermissionError(f"{directory} belongs to somebody else")
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(directory, user.uid, user.gid)

@@ -1,0 +1,1 @@
+"""The gRPC server process: its interceptor chain, its errors, its health and its life."""

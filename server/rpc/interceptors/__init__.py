@@ -1,0 +1,1 @@
+"""The interceptor chain: one concern a file, put in order by `chain`."""

@@ -1,0 +1,195 @@
+"""The composition root: plugs stores, PSPs and use cases together for the processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+import psycopg
+
+from payflow.commands.ports import Ports
+from payflow.domain.clock import Clock
+from payflow.psp.bulkhead import PspSlots
+from payflow.psp.connector import Connector
+from payflow.psp.routing import by_priority
+from payflow.psp.simulator.connector import SimulatorConnector
+from payflow.store import readiness, response_cache
+from payflow.store.committer import Committer, OnCommit
+from payflow.store.due_reader import DueReader
+from payflow.store.keys_reader import KeysReader
+from payflow.store.ledger_reader import LedgerReader
+from payflow.store.merchant_directory import MerchantDirectory
+from payflow.store.payments_reader import PaymentsReader
+from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.response_cache import ResponseCache
+from payflow.v1 import (
+    ledger_pb2,
+    ledger_pb2_grpc,
+    merchant_pb2,
+    merchant_pb2_grpc,
+    payment_intent_pb2,
+    payment_intent_pb2_grpc,
+    refund_pb2,
+    refund_pb2_grpc,
+)
+from server.clock import SystemClock
+from server.config import Settings, required_database_url
+from server.rpc.application import Binding
+from server.rpc.services.ledger import Ledger
+from server.rpc.services.merchants import Merchants
+from server.rpc.services.payment_intents import PaymentIntents
+from server.rpc.services.refunds import Refunds
+
+log = logging.getLogger(__name__)
+
+# A lease outlives the two calls that a recovery makes, and what the commits around them may take.
+LEASE_MARGIN_S = 5.0
+START_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 3
+READY_TIMEOUT_S = 2.0
+DRAIN_POLL_S = 0.05
+
+
+class Core:
+    """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        conninfo = required_database_url(settings)
+        # A database that refuses is told at the start, in its own words.
+        psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
+        self.pool = ReadPool(conninfo, _pool_limits(settings))
+        self.pool.open()
+        self.simulator = SimulatorConnector(
+            settings.simulator_url, settings.simulator_timeout_s, int(settings.simulator_key_window_s)
+        )
+        connectors: dict[str, Connector] = {self.simulator.name: self.simulator}
+        key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
+        self.cache = _cache(settings, self.pool, key_ttl)
+        on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
+        lease_s = 2 * max(connector.timeout_s for connector in connectors.values()) + LEASE_MARGIN_S
+        self.committer = Committer(
+            conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
+        )
+        self.committer.start()
+        self.due = DueReader(self.pool)
+        self.slots = _slots(settings)
+        self.ports = Ports(
+            clock=clock or SystemClock(),
+            entropy=os.urandom,
+            pipeline=self.committer,
+            payments=PaymentsReader(self.pool),
+            ledger=LedgerReader(self.pool),
+            directory=MerchantDirectory(self.pool),
+            cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
+            stored_response=KeysReader(self.pool).response,
+            slots=self.slots,
+            connectors=connectors,
+            route=by_priority,
+            creates_merchants=True,
+        )
+
+    def close(self) -> None:
+        """Commits what was accepted, then lets go of everything."""
+        self.committer.close()
+        if self.cache:
+            self.cache.close()
+        self.simulator.close()
+        self.pool.close()
+
+
+class PayFlowApplication:
+    """The services of the gRPC server. Fulfils server.rpc.application.Application."""
+
+    def __init__(self, core: Core) -> None:
+        """``core`` is closed with the application."""
+        self._core = core
+        self._known_as_safe = False
+        self._warnings_given: set[str] = set()
+
+    @property
+    def bindings(self) -> Sequence[Binding]:
+        """Every service of the contract."""
+        ports = self._core.ports
+        return (
+            Binding(
+                _service(payment_intent_pb2, "PaymentIntentService"),
+                payment_intent_pb2_grpc.add_PaymentIntentServiceServicer_to_server,
+                PaymentIntents(ports),
+            ),
+            Binding(
+                _service(refund_pb2, "RefundService"),
+                refund_pb2_grpc.add_RefundServiceServicer_to_server,
+                Refunds(ports),
+            ),
+            Binding(
+                _service(ledger_pb2, "LedgerService"),
+                ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
+                Ledger(ports),  # type: ignore[abstract]  # RPCs without a method answer UNIMPLEMENTED
+            ),
+            Binding(
+                _service(merchant_pb2, "MerchantService"),
+                merchant_pb2_grpc.add_MerchantServiceServicer_to_server,
+                Merchants(ports),
+            ),
+        )
+
+    def ready(self) -> bool:
+        """Whether the database answers, has this release's schema, and is safe enough for its merchants."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        if not readiness.has_schema(self._core.pool, deadline):
+            return False
+        return self._known_as_safe or self._is_safe(deadline)
+
+    def _is_safe(self, deadline: float) -> bool:
+        """What is unsafe is looked at every time: the first live merchant may come later."""
+        found = readiness.safety(self._core.pool, deadline)
+        for warning in found.warnings:
+            if warning not in self._warnings_given:
+                log.warning(warning)
+        self._warnings_given.update(found.warnings)
+        self._known_as_safe = not found.warnings
+        return not (found.warnings and found.live)
+
+    def drain(self, timeout_s: float) -> None:
+        """Waits for PSP calls that outlived their callers."""
+        give_up_at = time.monotonic() + timeout_s
+        while self._core.slots.held() and time.monotonic() < give_up_at:
+            time.sleep(DRAIN_POLL_S)
+
+    def close(self) -> None:
+        """Lets go of everything."""
+        self._core.close()
+
+
+def build_application(settings: Settings) -> PayFlowApplication:
+    """The application behind the gRPC server. Raises psycopg.Error where the database refuses."""
+    return PayFlowApplication(Core(settings))
+
+
+def _pool_limits(settings: Settings) -> PoolLimits:
+    return PoolLimits(
+        connections_max=settings.db_max_open_conns,
+        connections_idle_max=settings.db_max_idle_conns,
+        lifetime_max_s=settings.db_conn_max_lifetime_s,
+        statement_max_s=settings.api_timeout_s,
+    )
+
+
+def _slots(settings: Settings) -> PspSlots:
+    total_max = settings.rpc_threads_max // 2
+    return PspSlots(total_max, per_psp_max=max(1, total_max * 3 // 4))
+
+
+def _cache(settings: Settings, pool: ReadPool, key_ttl: timedelta) -> ResponseCache | None:
+    if settings.redis_url is None:
+        return None
+    row = pool.one(response_cache.SECRET, (), time.monotonic() + START_TIMEOUT_S)
+    assert row is not None
+    return ResponseCache(settings.redis_url, row["cache_key"], key_ttl, settings.redis_pool_size)
+
+
+def _service(module: object, name: str) -> str:
+    return str(module.DESCRIPTOR.services_by_name[name].full_name)  # type: ignore[attr-defined]  # generated modules
