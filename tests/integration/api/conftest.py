@@ -1,0 +1,41 @@
+"""One stack for every module in this directory; each test has a merchant of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.databases import Database
+from tests.http_payments import HttpCaller
+from tests.payments import Caller
+from tests.stack import Stack, running_stack
+
+
+@pytest.fixture(scope="package")
+def stack(
+    new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
+) -> Iterator[Stack]:
+    with running_stack(new_database(), tmp_path_factory.mktemp("api"), REDIS_URL=valkey_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def address(stack: Stack) -> str:
+    """Where the gRPC server listens."""
+    return stack.serve()
+
+
+@pytest.fixture(scope="package")
+def http(stack: Stack, address: str) -> Iterator[HttpCaller]:
+    """A caller of the gateway in front of it."""
+    with HttpCaller(stack.gateway(address)) as caller:
+        yield caller
+
+
+@pytest.fixture
+def caller(address: str) -> Iterator[Caller]:
+    """A caller for a merchant that nobody has heard of."""
+    with Caller(address, f"merchant_{uuid4().hex}") as one:
+        yield one

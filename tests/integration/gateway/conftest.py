@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.gateway.gateway_process import GatewayProcess, running_gateway
+from tests.integration.gateway.grpc_backend import Calls, GrpcServer, started_grpc_server
+from tests.integration.gateway.requests import BODY_BYTES_MAX
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[GrpcServer]:
+    started = started_grpc_server()
+    yield started
+    started.calls.slow_may_end.set()
+    started.server.stop(0).wait()
+
+
+@pytest.fixture(scope="module")
+def gateway(backend: GrpcServer) -> Iterator[GatewayProcess]:
+    limits = {"head_timeout_s": 1, "body_timeout_s": 1, "requests_in_flight_max": 2, "head_bytes_max": 8192}
+    with running_gateway(backend.port, limits=limits, api_max_request_bytes=BODY_BYTES_MAX) as started:
+        yield started
+
+
+@pytest.fixture
+def calls(backend: GrpcServer) -> Calls:
+    backend.calls.requests.clear()
+    return backend.calls

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import socket
+import time
+from concurrent import futures
+from contextlib import ExitStack
+
+import pytest
+
+from tests.integration.gateway.gateway_process import GatewayProcess, read_answer
+from tests.integration.gateway.grpc_backend import Calls
+from tests.integration.gateway.requests import BODY_BYTES_MAX, INTENTS, KEY
+
+
+def raw(gateway: GatewayProcess, *pieces: bytes, pause_s: float = 0) -> bytes:
+    """Sends the pieces as they are and reads until the gateway closes the connection."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        received = b""
+        try:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause_s)
+        except OSError:
+            pass
+        while chunk := connection.recv(65536):
+            received += chunk
+        return received
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /v1/payment_intents/\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"x" * 100_000,
+        b"POST /v1/payment_intents HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+    ids=lambda value: str(value[:40]),
+)
+def test_what_is_not_http_gets_the_contracts_error(gateway: GatewayProcess, request_bytes: bytes) -> None:
+    received = raw(gateway, request_bytes)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b'"reason":"VALIDATION_FAILED"' in received
+
+
+TOO_LARGE = (413, "INVALID_ARGUMENT", "REQUEST_TOO_LARGE")
+
+
+def test_a_body_that_says_it_is_too_large_is_not_read(gateway: GatewayProcess, calls: Calls) -> None:
+    answer = gateway.call("POST", INTENTS, b" " * 10_000_000, KEY)
+    assert answer.error == TOO_LARGE
+    assert answer.headers["connection"] == "close"
+    head = b"POST /v1/payment_intents HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+    received = raw(gateway, head + b"Content-Length: 10000000\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in received
+    assert calls.requests == []
+
+
+def test_a_body_that_turns_out_too_large_is_cut_off(gateway: GatewayProcess, calls: Calls) -> None:
+    chunks = (b" " * 50_000 for _ in range(200))
+    with gateway.connect() as connection:
+        connection.request("POST", INTENTS, chunks, KEY, encode_chunked=True)
+        assert read_answer(connection).error == TOO_LARGE
+    assert calls.requests == []
+    exact = b"{" + b" " * (BODY_BYTES_MAX - 2) + b"}"
+    assert gateway.call("POST", INTENTS, exact, KEY).status == 201
+    assert gateway.call("POST", INTENTS, exact + b" ", KEY).error == TOO_LARGE
+
+
+def test_slow_senders_are_cut_off_and_keep_nobody_out(gateway: GatewayProcess) -> None:
+    head = b"POST /v1/payment_intents HTTP/1.1\r\nHost: x\r\n"
+    half_sent = {b"": b"", head: b"", head + b"Content-Length: 100\r\n\r\n{": b"HTTP/1.1 504 "}
+    started = time.monotonic()
+    with ExitStack() as stack:
+        senders = []
+        for request, expected in list(half_sent.items()) * 10:
+            sender = stack.enter_context(socket.create_connection(("127.0.0.1", gateway.port), timeout=20))
+            sender.sendall(request)
+            senders.append((sender, expected))
+        assert gateway.call("POST", INTENTS, {}, KEY).status == 201
+        for sender, expected in senders:
+            assert sender.recv(65536)[: max(1, len(expected))] == expected
+    assert time.monotonic() - started < 5
+
+
+def test_a_trickling_head_does_not_extend_its_time(gateway: GatewayProcess) -> None:
+    started = time.monotonic()
+    pieces = (b"GET /health HTTP/1.1\r\n", *[b"X-A: 1\r\n"] * 40)
+    assert raw(gateway, *pieces, pause_s=0.05) == b""
+    assert time.monotonic() - started < 4
+
+
+def test_a_connection_is_kept_for_the_next_request(gateway: GatewayProcess) -> None:
+    with gateway.connect() as connection:
+        for _ in range(3):
+            connection.request("POST", INTENTS, b"{", KEY)
+            assert read_answer(connection).status == 400
+            connection.request("POST", INTENTS, b"{}", KEY)
+            assert read_answer(connection).status == 201
+
+
+def test_answers_do_not_wait_for_acknowledgements(gateway: GatewayProcess) -> None:
+    started = time.monotonic()
+    with gateway.connect() as connection:
+        for _ in range(100):
+            connection.request("GET", "/health")
+            assert read_answer(connection).status == 200
+    assert time.monotonic() - started < 2
+
+
+def test_calls_in_flight_are_bounded_and_others_are_told_to_wait(
+    gateway: GatewayProcess, calls: Calls
+) -> None:
+    calls.slow_may_end.clear()
+    with futures.ThreadPoolExecutor(2) as threads:
+        slow = [threads.submit(gateway.call, "GET", f"{INTENTS}/pi_slow") for _ in range(2)]
+        for _ in range(2):
+            assert calls.slow_started.acquire(timeout=10)
+        refused = gateway.call("GET", f"{INTENTS}/pi_1")
+        alive = gateway.call("GET", "/health")
+        ready = gateway.call("GET", "/ready")
+        calls.slow_may_end.set()
+        assert [answer.result().status for answer in slow] == [200, 200]
+    assert refused.error == (429, "RESOURCE_EXHAUSTED", "OVERLOADED")
+    assert refused.headers["retry-after"] == "1"
+    assert (alive.status, ready.status) == (200, 200)
+    assert gateway.call("GET", f"{INTENTS}/pi_1").status == 200

@@ -1,0 +1,72 @@
+"""The simulated PSP's process: what a SIGKILL leaves, how it ends, what it says when it cannot run."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+from payflow.domain.psp_outcome import Approved, NotExecuted, Unknown
+from payflow.psp.connector import PspCall
+from payflow.psp.simulator.connector import UNREACHABLE, SimulatorConnector
+from tests.simulators import authorization, running_simulator, sent, simulator_command, wait_until
+
+
+def test_every_acknowledged_effect_survives_a_sigkill_under_load(tmp_path: Path) -> None:
+    approved: dict[str, str] = {}
+    asked: list[PspCall] = []
+
+    def ask_until_it_is_gone(connector: SimulatorConnector) -> None:
+        while True:
+            call = authorization()
+            asked.append(call)
+            outcome = connector.execute(call)
+            if not isinstance(outcome, Approved):
+                assert isinstance(outcome, Unknown | NotExecuted)
+                return
+            approved[call.psp_key] = outcome.psp_id
+
+    with running_simulator(tmp_path / "simulator.db") as simulator, simulator.connector() as connector:
+        load = [threading.Thread(target=ask_until_it_is_gone, args=(connector,)) for _ in range(8)]
+        for thread in load:
+            thread.start()
+        wait_until(lambda: len(approved) > 300)
+        simulator.kill()
+        for thread in load:
+            thread.join(20)
+        assert connector.execute(authorization()) == UNREACHABLE
+    with running_simulator(tmp_path / "simulator.db") as simulator, simulator.connector() as connector:
+        effects = {effect["reference"]: effect["payment_id"] for effect in simulator.effects()}
+        assert len(approved) > 300
+        assert approved.items() <= effects.items()
+        assert effects.keys() <= {call.psp_key for call in asked}
+        outcomes = [connector.execute(call) for call in asked]
+        assert all(isinstance(outcome, Approved) for outcome in outcomes)
+        assert set(Counter(effect["reference"] for effect in simulator.effects()).values()) == {1}
+        assert len(simulator.effects()) == len(asked)
+
+
+def test_it_finishes_at_once_when_told_to_even_with_requests_that_hang(tmp_path: Path) -> None:
+    with running_simulator(tmp_path / "simulator.db") as simulator, simulator.connector() as connector:
+        connector.execute(authorization())
+        call = authorization("pm_card_timeout")
+        with sent(simulator, call) as hanging:
+            wait_until(lambda: len(simulator.moved(call)) == 1)
+            started_s = time.monotonic()
+            assert simulator.stop() == 0
+            assert time.monotonic() - started_s < 4
+            with suppress(ConnectionResetError):
+                assert hanging.recv(1) == b""
+
+
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with running_simulator(tmp_path / "first.db") as simulator:
+        _, port = simulator.address()
+        command = simulator_command(tmp_path / "second.db", port)
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == 1
+    last_line = ended.stderr.splitlines()[-1]
+    assert all(part in last_line for part in ("OSError", str(port), "address already in use"))

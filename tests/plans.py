@@ -1,0 +1,65 @@
+"""What a statement costs PostgreSQL: its plan as it is executed, and the blocks that it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+PLAN_CACHE_MODES = ("force_custom_plan", "force_generic_plan")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One execution: blocks found in or read into the buffers, and how each relation was gone through."""
+
+    statement: str
+    mode: str
+    blocks: int
+    rows: int
+    scans: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        scans = ", ".join(f"{kind} on {relation}" for kind, relation in self.scans)
+        first = next(line.strip() for line in self.statement.splitlines() if line.strip())
+        return f"{self.blocks} blocks, {self.rows} rows, {self.mode}: {first} ... [{scans}]"
+
+
+def explained(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any]) -> list[Plan]:
+    """The statement executed as a prepared one, with a custom and with a generic plan.
+
+    Nothing of it stays: the transaction that is open is rolled back to where it was.
+    """
+    return [_explained(connection, statement, parameters, mode) for mode in PLAN_CACHE_MODES]
+
+
+def _explained(
+    connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any], mode: str
+) -> Plan:
+    placeholders = [f"${number}" for number in range(1, len(parameters) + 1)]
+    connection.execute("SAVEPOINT probe")
+    connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
+    connection.execute(f"PREPARE probe AS {statement.replace('%s', '{}').format(*placeholders)}".encode())
+    arguments = sql.SQL(", ").join(map(sql.Literal, parameters))
+    call = sql.SQL("({})").format(arguments) if parameters else sql.SQL("")
+    explain = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE probe {}").format(call)
+    with psycopg.ClientCursor(connection, row_factory=psycopg.rows.scalar_row) as cursor:
+        root = cursor.execute(explain).fetchone()[0]["Plan"]  # type: ignore[index]  # there is one row
+    connection.execute("DEALLOCATE probe")
+    connection.execute("ROLLBACK TO SAVEPOINT probe")
+    return Plan(
+        statement,
+        mode,
+        root["Shared Hit Blocks"] + root["Shared Read Blocks"],
+        int(root["Actual Rows"]),
+        tuple((node["Node Type"], node["Relation Name"]) for node in _nodes(root) if "Relation Name" in node),
+    )
+
+
+def _nodes(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield root
+    for child in root.get("Plans", ()):
+        yield from _nodes(child)

@@ -1,0 +1,186 @@
+"""Random payments through the commit pipeline, with every kind of outcome, from a seed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+
+from payflow.domain.errors import Reason
+from payflow.domain.fees import FeeSchedule
+from payflow.domain.folding.submission import Command, Refused, Submission
+from payflow.domain.intent.commands import (
+    ResumeAttempt,
+    ReverseCapture,
+    ReverseRefund,
+    StartAuthorize,
+    StartCancel,
+)
+from payflow.domain.intent.state import (
+    Attempt,
+    AttemptState,
+    CancellationReason,
+    CaptureMethod,
+    PaymentIntent,
+    Texts,
+)
+from payflow.domain.intent.status import IntentStatus
+from payflow.domain.merchant.commands import CreatePspAccount, UpdateMerchant, UpdatePspAccount
+from payflow.domain.psp_outcome import (
+    ActionRequired,
+    Approved,
+    Declined,
+    Failure,
+    NextAction,
+    NotExecuted,
+    OperationType,
+    Outcome,
+    Unknown,
+)
+from payflow.store import rows
+from payflow.store.committer import Committer
+from tests.submissions import WAIT_S, Till, commit
+
+PSP_ACCOUNTS = ("simulator", "second")
+CURRENCIES = ("USD", "JPY", "KWD")
+AUTHORIZATION_LIFE = timedelta(hours=1)
+INTENTS_AT_ONCE = 6
+
+INTENTS = "SELECT * FROM payment_intents WHERE merchant_id = %s ORDER BY id"
+OPEN_ATTEMPTS = """
+    SELECT * FROM psp_attempts
+    WHERE merchant_id = %s AND state IN ('RUNNING', 'UNKNOWN', 'PARKED')
+    ORDER BY id
+"""
+SUCCEEDED_REFUNDS = """
+    SELECT payment_intent_id, min(id) AS id FROM refunds
+    WHERE merchant_id = %s AND status = 'REFUNDED' GROUP BY payment_intent_id
+"""
+
+
+@dataclass(slots=True)
+class RandomPayments:
+    """One merchant's payments; each ``step`` moves several of them on at once, and the clock too.
+
+    ``connection`` reads, with rows as dictionaries, what to move.
+    """
+
+    pipeline: Committer
+    till: Till
+    choices: random.Random
+    connection: psycopg.Connection[dict[str, Any]]
+    refusals: list[Reason] = field(default_factory=list)
+
+    def set_up(self) -> None:
+        """A merchant with two PSP accounts, each of which was changed once."""
+        merchant_id = self.till.merchant_id
+        commit(self.pipeline, self.till.merchant())
+        commands: tuple[Command, ...] = (
+            UpdateMerchant(merchant_id, "Renamed"),
+            CreatePspAccount(merchant_id, "second", "simulator", FeeSchedule(0, 0), "vault/second", 5),
+            UpdatePspAccount(merchant_id, "second", fee_bps=25, fee_fixed=3),
+            UpdatePspAccount(merchant_id, "simulator", priority=7),
+        )
+        for command in commands:
+            commit(self.pipeline, self.till.submission(command))
+
+    def step(self) -> None:
+        """Moves a few intents and attempts, chosen at random, and creates an intent."""
+        self.till.now += timedelta(milliseconds=self.choices.randrange(40_000))
+        attempts = [rows.attempt(row) for row in self._rows(OPEN_ATTEMPTS)]
+        intents = [rows.payment_intent(row) for row in self._rows(INTENTS)]
+        # One that is parked waits for as long as there are others.
+        waiting = [one for one in attempts if one.state is not AttemptState.PARKED] or attempts
+        moves: list[Submission | None] = [self._move_attempt(one) for one in self._some(waiting)]
+        moves += [self._move_intent(one) for one in self._some(intents)]
+        moves.append(self._create())
+        pending = [self.pipeline.submit(move, None) for move in moves if move is not None]
+        for one in pending:
+            result = one.result.result(WAIT_S)
+            if isinstance(result, Refused):
+                self.refusals.append(result.error.reason)
+
+    def _rows(self, query: str) -> list[dict[str, Any]]:
+        return self.connection.execute(query.encode(), [self.till.merchant_id]).fetchall()
+
+    def _some(self, items: list[Any]) -> list[Any]:
+        return self.choices.sample(items, min(len(items), self.choices.randrange(INTENTS_AT_ONCE)))
+
+    def _create(self) -> Submission:
+        return self.till.create(
+            self.choices.randrange(1, 100_000),
+            currency=self.choices.choice(CURRENCIES),
+            capture_method=self.choices.choice(list(CaptureMethod)),
+            texts=Texts(self.choices.choice(("", "for you")), {"order": "7"}),
+        )
+
+    def _move_intent(self, intent: PaymentIntent) -> Submission | None:
+        moves: dict[IntentStatus, tuple[Callable[[PaymentIntent], Submission | None], ...]] = {
+            IntentStatus.CREATED: (self._authorize,) * 6 + (self._cancel,),
+            IntentStatus.REQUIRES_ACTION: (self._authorize, self._cancel),
+            IntentStatus.AUTHORIZED: (self._capture,) * 3 + (self._cancel, self._expire),
+            IntentStatus.CAPTURED: (self._refund,) * 4 + (self._reverse_capture, self._reverse_refund),
+            IntentStatus.REFUNDED: (self._refund, self._reverse_refund),
+        }
+        if intent.status not in moves:
+            return None
+        return self.choices.choice(moves[intent.status])(intent)
+
+    def _authorize(self, intent: PaymentIntent) -> Submission:
+        account = intent.psp_account_id or self.choices.choice(PSP_ACCOUNTS)
+        return self.till.submission(StartAuthorize(intent.merchant_id, intent.id, account))
+
+    def _capture(self, intent: PaymentIntent) -> Submission:
+        amount = self.choices.choice((None, self.choices.randint(1, intent.authorized_amount)))
+        return self.till.capture(intent.id, amount)
+
+    def _cancel(self, intent: PaymentIntent) -> Submission:
+        return self.till.submission(StartCancel(intent.merchant_id, intent.id))
+
+    def _expire(self, intent: PaymentIntent) -> Submission:
+        self.till.now += AUTHORIZATION_LIFE
+        return self.till.submission(StartCancel(intent.merchant_id, intent.id, CancellationReason.EXPIRED))
+
+    def _refund(self, intent: PaymentIntent) -> Submission:
+        amount = self.choices.choice((None, self.choices.randint(1, intent.captured_amount)))
+        return self.till.refund(intent.id, amount)
+
+    def _reverse_capture(self, intent: PaymentIntent) -> Submission:
+        failure = Failure("rejected", "by the scheme")
+        return self.till.submission(ReverseCapture(intent.merchant_id, intent.id, failure))
+
+    def _reverse_refund(self, intent: PaymentIntent) -> Submission | None:
+        succeeded = {row["payment_intent_id"]: row["id"] for row in self._rows(SUCCEEDED_REFUNDS)}
+        if intent.id not in succeeded:
+            return None
+        failure = Failure("returned", "account closed", "R02")
+        return self.till.submission(
+            ReverseRefund(intent.merchant_id, intent.id, succeeded[intent.id], failure)
+        )
+
+    def _move_attempt(self, attempt: Attempt) -> Submission:
+        if attempt.due_at <= self.till.now and self.choices.random() < 0.3:
+            intent_id = attempt.payment_intent_id
+            return self.till.submission(
+                ResumeAttempt(self.till.merchant_id, intent_id, attempt.id, attempt.fence)
+            )
+        return self.till.outcome(attempt, self._outcome(attempt))
+
+    def _outcome(self, attempt: Attempt) -> Outcome:
+        if attempt.checks and attempt.amount % 2 and attempt.state is not AttemptState.PARKED:
+            return Unknown("nobody knows, until an operator looks")
+        failure = Failure("declined", "no", "05", retryable=self.choices.random() < 0.5)
+        outcomes: list[Outcome] = [
+            *[Approved(f"psp_{attempt.id}", self.till.now + AUTHORIZATION_LIFE)] * 5,
+            Declined(failure, f"psp_{attempt.id}"),
+            NotExecuted(failure),
+            Unknown("timed out"),
+        ]
+        if attempt.operation is OperationType.AUTHORIZE:
+            action = NextAction("redirect", "https://psp.test/3ds")
+            outcomes.append(ActionRequired(f"psp_{attempt.id}", action))
+        return self.choices.choice(outcomes)

@@ -1,0 +1,126 @@
+"""A small application for tests of the server: real services whose answers depend on the id asked for.
+
+`python -m tests.rpc_application` serves it in a process of its own, set up by the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+import grpc
+
+from payflow.domain import fields
+from payflow.domain.errors import FieldViolation, PayFlowError, Reason, not_found
+from payflow.v1 import ledger_pb2_grpc, payment_intent_pb2_grpc
+from payflow.v1.payment_intent_pb2 import CreatePaymentIntentRequest, GetPaymentIntentRequest, PaymentIntent
+from server.config import Settings
+from server.rpc.application import Binding
+from server.rpc.call import current_call, mark_replayed
+from server.rpc.process import serve
+
+SECRET = "password=hunter2"
+SLOW_S = 2.0
+
+
+class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
+    """Answers GetPaymentIntent in the way that the id names, and counts what it executed."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.executed: list[str] = []
+
+    def GetPaymentIntent(
+        self, request: GetPaymentIntentRequest, context: grpc.ServicerContext
+    ) -> PaymentIntent:
+        self.executed.append(request.id)
+        match request.id:
+            case "wait":
+                self.entered.release()
+                assert self.gate.wait(20)
+            case "slow":
+                time.sleep(SLOW_S)
+            case "boom":
+                raise RuntimeError(SECRET)
+            case "missing":
+                raise not_found("payment intent", request.id)
+            case "long":
+                raise _long_error()
+            case "replayed":
+                mark_replayed(context)
+            case "wrong":
+                return None  # type: ignore[return-value]  # a fault on purpose
+        call = current_call()
+        remaining_s = call.deadline - time.monotonic()
+        return PaymentIntent(
+            id=str(os.getpid()),
+            metadata={
+                "correlation_id": call.correlation_id,
+                "traceparent": call.traceparent,
+                "actor": call.actor,
+                "merchant": repr(call.principal_merchant_id),
+                "remaining_s": f"{remaining_s:.3f}",
+            },
+        )
+
+    def CreatePaymentIntent(
+        self, request: CreatePaymentIntentRequest, context: grpc.ServicerContext
+    ) -> PaymentIntent:
+        return PaymentIntent(id=fields.idempotency_key(current_call().idempotency_key))
+
+
+def _long_error() -> PayFlowError:
+    text = "€" * 10_000
+    fields = tuple(FieldViolation(f"{number}{text}", text) for number in range(50))
+    metadata = {f"{number}{text}": text for number in range(50)}
+    return PayFlowError(Reason.INVALID_STATE_TRANSITION, text, fields, metadata, 1.0, text)
+
+
+class FakeApplication:
+    """Two services; the ledger's methods have no body. Notes on standard output how it ends."""
+
+    def __init__(self) -> None:
+        # The methods that are not here have the generated servicer's body: UNIMPLEMENTED.
+        self.intents = Intents()  # type: ignore[abstract]  # on purpose
+        self.is_ready = True
+
+    @property
+    def bindings(self) -> Sequence[Binding]:
+        return (
+            Binding(
+                "payflow.v1.PaymentIntentService",
+                payment_intent_pb2_grpc.add_PaymentIntentServiceServicer_to_server,
+                self.intents,
+            ),
+            Binding(
+                "payflow.v1.LedgerService",
+                ledger_pb2_grpc.add_LedgerServiceServicer_to_server,
+                ledger_pb2_grpc.LedgerServiceServicer(),  # type: ignore[abstract]  # on purpose
+            ),
+        )
+
+    def ready(self) -> bool:
+        if not self.is_ready:
+            raise ConnectionError(SECRET)
+        return True
+
+    def drain(self, timeout_s: float) -> None:
+        print("drained", flush=True)
+
+    def close(self) -> None:
+        print("closed", flush=True)
+
+
+def build(settings: Settings) -> FakeApplication:
+    """The application factory; fails where the service name says so, as a database that refuses would."""
+    if settings.otel_service_name == "fails-to-start":
+        raise ConnectionError("the database refuses")
+    return FakeApplication()
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Settings.from_environment(os.environ), build))

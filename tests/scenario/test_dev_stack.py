@@ -1,0 +1,181 @@
+"""`payflow dev` as a person uses it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from server.ports import free_port
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+SET_BY_THE_STACK = ("DATABASE_URL", "MIGRATE_DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "SIMULATOR_URL")
+
+
+@dataclass
+class RunningStack:
+    process: subprocess.Popen[str]
+    output: Path
+    addresses: dict[str, str]
+    started_in_s: float
+
+    def post(self, path: str, body: dict[str, object], idempotency_key: str) -> tuple[int, dict[str, object]]:
+        """Status and JSON body of a POST to the gateway."""
+        connection = http.client.HTTPConnection(self.addresses["http"].removeprefix("http://"), timeout=20)
+        try:
+            headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            return response.status, json.load(response)
+        finally:
+            connection.close()
+
+    def get(self, path: str) -> tuple[int, dict[str, object]]:
+        """Status and JSON body of a GET from the gateway."""
+        connection = http.client.HTTPConnection(self.addresses["http"].removeprefix("http://"), timeout=20)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, json.load(response)
+        finally:
+            connection.close()
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def interrupt(self) -> int:
+        """What Ctrl-C does: SIGINT to the foreground process group; then the exit code."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def payflow_dev(data_dir: Path, **environment: str) -> Iterator[RunningStack]:
+    """`payflow dev` on free ports, until it is ready and then until the caller is done."""
+    output = data_dir.with_name(f"{data_dir.name}.out")
+    inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_THE_STACK}
+    ports = {name: str(free_port()) for name in ("API_PORT", "GRPC_PORT", "PROMETHEUS_PORT")}
+    began_s = time.monotonic()
+    with output.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "server.cli.main", "dev"],
+            env=inherited | ports | {"PAYFLOW_DATA_DIR": str(data_dir)} | environment,
+            stdout=out,
+            stderr=out,
+            text=True,
+            process_group=0,
+        )
+    try:
+        addresses = _addresses(process, output)
+        yield RunningStack(process, output, addresses, time.monotonic() - began_s)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_TIMEOUT_S)
+
+
+def _addresses(process: subprocess.Popen[str], output: Path) -> dict[str, str]:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        for line in output.read_text().splitlines():
+            if line.startswith("ready "):
+                return dict(part.split("=", 1) for part in line.split()[1:])
+        time.sleep(0.05)
+    raise AssertionError(f"payflow dev is not ready:\n{output.read_text()}")
+
+
+def _gone(processes: list[psutil.Process]) -> bool:
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return not alive
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_a_payment_intent_survives_a_restart(data_dir: Path) -> None:
+    with payflow_dev(data_dir) as first:
+        assert set(first.addresses) == {
+            "http",
+            "grpc",
+            "metrics",
+            "postgresql",
+            "redis",
+            "kafka",
+            "simulator",
+        }
+        assert first.get("/ready")[0] == 200
+        status, created = first.post(
+            "/v1/payment_intents",
+            {"merchant_id": "merchant_test", "amount": 10_000, "currency": "USD"},
+            "test-1",
+        )
+        assert status == 201
+        with psycopg.connect(first.addresses["postgresql"]) as connection:
+            assert connection.execute("SHOW fsync").fetchone() == ("on",)
+            assert connection.info.user == "payflow_app"
+        everything = first.descendants()
+        assert len(everything) >= 7
+        assert first.interrupt() == 0
+        assert _gone(everything)
+
+    with payflow_dev(data_dir) as second:
+        assert second.get(f"/v1/payment_intents/{created['id']}") == (200, created)
+        assert second.interrupt() == 0
+
+
+def test_the_sample_call_works_as_it_is_printed(data_dir: Path) -> None:
+    with payflow_dev(data_dir) as stack:
+        lines = [line.strip() for line in stack.output.read_text().splitlines()]
+        sample = next(line for line in lines if line.startswith("curl "))
+        answer = subprocess.run(
+            ["bash", "-c", f"{sample} --silent --show-error --max-time 20"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+    assert json.loads(answer.stdout)["status"] == "created"
+
+
+def test_nothing_outlives_a_killed_stack_and_the_next_one_starts(data_dir: Path) -> None:
+    with payflow_dev(data_dir) as killed:
+        everything = killed.descendants()
+        killed.process.kill()
+        killed.process.wait(STOP_TIMEOUT_S)
+        if sys.platform == "linux":
+            assert _gone(everything)
+
+    with payflow_dev(data_dir) as next_one:
+        assert _gone(everything)
+        assert next_one.get("/ready")[0] == 200
+        assert next_one.interrupt() == 0
+
+
+def test_a_second_stack_is_refused_on_the_same_data_and_runs_beside_on_its_own(data_dir: Path) -> None:
+    beside = data_dir.with_name("with a space, " + "a-long-name-" * 10)
+    with payflow_dev(data_dir) as first:
+        with pytest.raises(AssertionError) as refused, payflow_dev(data_dir):
+            pass
+        assert f"another `payflow dev` (process {first.process.pid}) is running on {data_dir}" in str(
+            refused.value
+        )
+
+        with payflow_dev(beside) as second:
+            assert second.get("/ready")[0] == 200
+            assert second.interrupt() == 0
+        assert first.get("/ready")[0] == 200

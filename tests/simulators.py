@@ -1,0 +1,162 @@
+"""Starts the simulated PSP as the process of its own that it is."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlparse
+
+import urllib3
+
+from payflow.domain.psp_outcome import OperationType
+from payflow.psp.connector import PspCall
+from payflow.psp.simulator.connector import SimulatorConnector
+
+STOP_TIMEOUT_S = 20
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from payflow.psp.simulator.process import run
+sys.exit(run(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])))
+"""
+
+
+_NUMBERS = count(1)
+
+
+def authorization(payment_method: str = "pm_card_visa", sale: bool = False) -> PspCall:
+    """A first authorization of 1000 under a key of its own."""
+    key = f"authorize:{next(_NUMBERS)}/?&é"
+    return PspCall(OperationType.AUTHORIZE, key, "shop", "acc", "", 1000, "USD", payment_method, "", sale)
+
+
+def modification(operation: OperationType, payment_id: str, amount: int) -> PspCall:
+    """A capture, cancel or refund under a key of its own."""
+    key = f"{operation}:{next(_NUMBERS)}"
+    return PspCall(operation, key, "shop", "acc", "", amount, "USD", "", payment_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulator:
+    """A running simulator and what its tests ask of it."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+    @contextmanager
+    def connector(self, timeout_s: float = 10) -> Iterator[SimulatorConnector]:
+        """A connector to it."""
+        connector = SimulatorConnector(self.url, timeout_s, 86_400)
+        try:
+            yield connector
+        finally:
+            connector.close()
+
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        url = urlparse(self.url)
+        assert url.hostname
+        assert url.port
+        return url.hostname, url.port
+
+    def behave(self, **behaviour: float) -> None:
+        """Changes its behaviour; what is not named is as at the start."""
+        response = urllib3.request("PUT", f"{self.url}/behaviour", json=behaviour, retries=False)
+        assert response.status == 200, response.data
+
+    def effects(self) -> list[dict[str, Any]]:
+        """Everything that moved, in order."""
+        return self._list("effects")
+
+    def moved(self, *calls: PspCall) -> list[tuple[str, int, int]]:
+        """Operation, amount and execution of what moved under the keys of ``calls``, in order."""
+        keys = {call.psp_key for call in calls}
+        effects = [effect for effect in self.effects() if effect["reference"] in keys]
+        return [(effect["operation"], effect["amount"], effect["execution"]) for effect in effects]
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Every request that was executed, in order, with those that moved nothing."""
+        return self._list("executions")
+
+    def stop(self) -> int:
+        """Asks it to end, and answers its exit code."""
+        self.process.terminate()
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """Ends it without a chance to finish anything."""
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT_S)
+
+    def _list(self, name: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        while page := self._page(name, rows[-1]["sequence"] if rows else 0):
+            rows += page
+        return rows
+
+    def _page(self, name: str, after: int) -> list[dict[str, Any]]:
+        response = urllib3.request("GET", f"{self.url}/{name}?after={after}", retries=False)
+        assert response.status == 200, response.data
+        return cast(list[dict[str, Any]], response.json()[name])
+
+
+def simulator_command(data_path: Path, port: int) -> list[str]:
+    """The command that runs a simulator."""
+    return [sys.executable, "-c", _PROGRAM, str(data_path), str(port)]
+
+
+@contextmanager
+def running_simulator(data_path: Path, port: int = 0) -> Iterator[Simulator]:
+    """Runs a simulator on ``data_path``; with port 0 the system chooses one."""
+    process = subprocess.Popen(simulator_command(data_path, port), stderr=subprocess.PIPE, text=True)
+    try:
+        yield Simulator(process, _ready_url(process))
+    finally:
+        process.kill()
+        process.wait(STOP_TIMEOUT_S)
+        if process.stderr:
+            process.stderr.close()
+
+
+def _ready_url(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert line.startswith("simulator ready on "), line
+    return line.split()[-1]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Waits for what a process does in its own time."""
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def sent(simulator: Simulator, call: PspCall) -> socket.socket:
+    """A connection on which an authorization was sent; nobody waits for the answer."""
+    body = json.dumps(
+        {
+            "psp_account": call.psp_account_id,
+            "merchant": call.merchant_id,
+            "reference": call.psp_key,
+            "amount": call.amount,
+            "currency": call.currency,
+            "payment_method": call.payment_method,
+        }
+    ).encode()
+    connection = socket.create_connection(simulator.address(), timeout=10)
+    connection.sendall(
+        b"POST /authorize HTTP/1.1\r\nHost: psp\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    return connection

@@ -1,0 +1,147 @@
+"""PayFlow's processes as they run in production, for one test module."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import urllib3
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.ports import free_port
+from tests.databases import Database
+from tests.simulators import Simulator, running_simulator
+
+START_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 30
+
+
+@dataclass(slots=True)
+class Process:
+    """One process of PayFlow; its output is in ``log``."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def terminate(self) -> int:
+        """SIGTERM, and the exit code."""
+        self.process.terminate()
+        return self.process.wait(STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.kill()
+        self.process.wait(STOP_TIMEOUT_S)
+
+
+@dataclass(slots=True)
+class Stack:
+    """A database, a simulated PSP, and whichever processes the test starts."""
+
+    database: Database
+    simulator: Simulator
+    directory: Path
+    environment: dict[str, str]
+    processes: list[Process] = field(default_factory=list)
+
+    def serve(self, **environment: str) -> str:
+        """Starts a gRPC server process and waits until it serves; answers its address."""
+        port = str(free_port())
+        metrics = str(free_port())
+        self.start("serve", (), GRPC_PORT=port, PROMETHEUS_PORT=metrics, **environment)
+        address = f"127.0.0.1:{port}"
+        self.wait_until_serving(address)
+        return address
+
+    def gateway(self, address: str, **environment: str) -> str:
+        """Starts a gateway in front of a gRPC server; answers its URL."""
+        port = str(free_port())
+        process = self.start(
+            "gateway", (), API_PORT=port, GRPC_PORT=address.rpartition(":")[2], **environment
+        )
+        url = f"http://127.0.0.1:{port}"
+        _wait_until(lambda: _answers(url), process)
+        return url
+
+    def worker(self, **environment: str) -> Process:
+        """Starts a worker."""
+        return self.start("worker", (), **environment)
+
+    def start(self, name: str, program: Sequence[str] = (), **environment: str) -> Process:
+        """Starts ``payflow {name}``, or another Python program in its place."""
+        log = self.directory / f"{name}-{len(self.processes)}.log"
+        command = [sys.executable, *(program or ("-m", "server.cli.main", name))]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                env=self.environment | environment,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        started = Process(name, process, log)
+        self.processes.append(started)
+        return started
+
+    def wait_until_serving(self, address: str) -> None:
+        """Waits for the health check of the process that was started last."""
+        _wait_until(lambda: _serves(address), self.processes[-1])
+
+    def stop(self) -> None:
+        """Ends whatever still runs."""
+        for one in reversed(self.processes):
+            if one.process.poll() is None:
+                os.killpg(one.process.pid, signal.SIGKILL)
+                one.process.wait(STOP_TIMEOUT_S)
+
+
+@contextmanager
+def running_stack(database: Database, directory: Path, **environment: str) -> Iterator[Stack]:
+    """A simulator and an environment for processes on ``database``; everything is ended behind it."""
+    with running_simulator(directory / "simulator.sqlite") as simulator:
+        settings = {
+            "PATH": os.environ["PATH"],
+            "DATABASE_URL": database.application_url,
+            "SIMULATOR_URL": simulator.url,
+            "RATE_LIMIT": "off",
+            "LOG_FORMAT": "console",
+            "DB_MAX_IDLE_CONNS": "2",
+        }
+        stack = Stack(database, simulator, directory, settings | environment)
+        try:
+            yield stack
+        finally:
+            stack.stop()
+
+
+def _wait_until(condition: Callable[[], bool], process: Process) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        if process.process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"{process.name} does not start:\n{process.log.read_text()}")
+        time.sleep(0.05)
+
+
+def _serves(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+        except grpc.RpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return urllib3.request("GET", f"{url}/ready", retries=False, timeout=1).status == 200
+    except urllib3.exceptions.HTTPError:
+        return False

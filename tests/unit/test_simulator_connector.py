@@ -1,0 +1,289 @@
+"""What the connector makes of everything that a PSP and a network can do to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payflow.domain.psp_outcome import (
+    ActionRequired,
+    Approved,
+    Declined,
+    Failure,
+    NextAction,
+    NotExecuted,
+    OperationType,
+    Outcome,
+    Unknown,
+)
+from payflow.psp.connector import Connector, PspCall
+from payflow.psp.simulator.connector import SHUT_OUT, UNREACHABLE, SimulatorConnector, outcome_of
+from payflow.psp.simulator.transport import ANSWER_BYTES_MAX, NeverSent, Reply, Transport
+
+CALL = PspCall(OperationType.AUTHORIZE, "key-1", "m", "acc", "", 1000, "USD", "pm_card_visa")
+APPROVED = {"result": "approved", "id": "p"}
+
+Act = Callable[[socket.socket], None]
+
+
+def http(status: int, body: bytes) -> Act:
+    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    return lambda connection: connection.sendall(head + body)
+
+
+def answer(status: int, body: object) -> Act:
+    return http(status, json.dumps(body).encode())
+
+
+def close(connection: socket.socket) -> None:
+    connection.close()
+
+
+def dribble(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 1000\r\n\r\n")
+    with connection:
+        for _ in range(100):
+            try:
+                connection.sendall(b" ")
+            except OSError:
+                return
+            time.sleep(0.05)
+
+
+class Script:
+    """A server that does one act per request, in order, and then stops listening."""
+
+    def __init__(self, acts: list[Act]) -> None:
+        self.requests: list[bytes] = []
+        self._acts = acts
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(5)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def _serve(self) -> None:
+        while self._acts:
+            try:
+                connection, _ = self._listener.accept()
+            except TimeoutError:
+                break
+            self._open.append(connection)
+            self._answer(connection)
+        self._listener.close()
+
+    def _answer(self, connection: socket.socket) -> None:
+        while self._acts and connection.fileno() >= 0:
+            request = _request(connection)
+            if not request:
+                return
+            self.requests.append(request)
+            act = self._acts.pop(0)
+            if not self._acts:
+                self._listener.close()
+            act(connection)
+
+    def __enter__(self) -> Script:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._open:
+            connection.close()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+
+def _request(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        received = connection.recv(65_536)
+        if not received:
+            return b""
+        data += received
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [
+        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
+    ]
+    while lengths and len(body) < int(lengths[0]):
+        body += connection.recv(65_536)
+    return head.split(b"\r\n")[0] + b"\n" + body
+
+
+@contextmanager
+def scripted(*acts: Act, timeout_s: float = 2) -> Iterator[tuple[Script, SimulatorConnector]]:
+    with Script(list(acts)) as script:
+        connector = SimulatorConnector(script.url, timeout_s, 60)
+        try:
+            yield script, connector
+        finally:
+            connector.close()
+
+
+def unused_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_fulfils_the_protocol() -> None:
+    connector: Connector = SimulatorConnector(unused_url(), 1.5, 60)
+    assert (connector.name, connector.timeout_s, connector.key_window_s) == ("simulator", 1.5, 60)
+
+
+FAILURE = {"code": "card_declined", "message": "No.", "retryable": False}
+UNKNOWN_ANSWERS = [
+    (500, b'{"result":"approved","id":"p"}'),
+    (503, b'{"result":"refused","code":"invalid_request","message":"Too many."}'),
+    (200, b"<html>login</html>"),
+    (200, b""),
+    (200, b"\xff\xfe"),
+    (200, b'{"result":"approved"}'),
+    (200, b'{"result":"shut_out"}'),
+    (200, b'{"result":"declined","id":"p","failure":{"code":"c","message":"m","retryable":false}}'),
+    (200, b'{"result":"new","id":"p"}'),
+    (301, b'{"result":"approved","id":"p"}'),
+    (404, b'{"result":"not_found"}'),
+    (404, b"Not Found"),
+    (400, b'{"result":"refused","code":"key_reused","message":"m"}'),
+]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (200, APPROVED, Approved("p")),
+        (
+            200,
+            {**APPROVED, "expires_at": "2030-01-02T03:04:05Z"},
+            Approved("p", datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)),
+        ),
+        (
+            200,
+            {"result": "requires_action", "id": "p", "redirect_url": "https://x"},
+            ActionRequired("p", NextAction("redirect", "https://x")),
+        ),
+        (
+            402,
+            {"result": "declined", "id": "p", "failure": FAILURE},
+            Declined(Failure("card_declined", "No.", "card_declined", False), "p"),
+        ),
+        (410, {"result": "shut_out"}, SHUT_OUT),
+    ],
+)
+def test_definite_answers(status: int, body: object, outcome: Outcome) -> None:
+    with scripted(*[answer(status, body)] * 3) as (script, connector):
+        assert connector.execute(CALL) == outcome
+        assert connector.look_up(CALL) == outcome
+        assert connector.cancel_by_reference(CALL) == outcome
+    assert len(script.requests) == 3
+
+
+@pytest.mark.parametrize(("status", "body"), UNKNOWN_ANSWERS)
+def test_whatever_else_is_unknown_and_not_repeated(status: int, body: bytes) -> None:
+    with scripted(http(status, body)) as (script, connector):
+        assert isinstance(connector.execute(CALL), Unknown)
+    assert len(script.requests) == 1
+
+
+@given(st.integers(100, 599), st.one_of(st.binary(), st.sampled_from([body for _, body in UNKNOWN_ANSWERS])))
+def test_no_answer_raises_and_only_answers_of_the_right_status_say_anything(status: int, body: bytes) -> None:
+    outcome = outcome_of(Reply(status, body))
+    assert isinstance(outcome, Unknown) or status in (200, 400, 402, 410)
+
+
+def test_only_a_reply_about_the_key_tells_that_it_is_not_found() -> None:
+    with scripted(answer(404, {"result": "not_found"}), http(404, b"Not Found")) as (_, connector):
+        assert connector.look_up(CALL) is None
+        assert isinstance(connector.look_up(CALL), Unknown)
+
+
+def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_nothing() -> None:
+    refused = answer(400, {"result": "refused", "code": "invalid_request", "message": "m"})
+    with scripted(refused, refused, refused) as (_, connector):
+        assert isinstance(connector.execute(CALL), NotExecuted)
+        assert isinstance(connector.look_up(CALL), Unknown)
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_a_refused_connection_proves_that_nothing_was_executed_now_but_nothing_of_earlier_calls() -> None:
+    connector = SimulatorConnector(unused_url(), 2, 60)
+    assert connector.execute(CALL) == UNREACHABLE
+    assert isinstance(connector.look_up(CALL), Unknown)
+    assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_a_broken_connection_is_repeated_once_with_the_same_request() -> None:
+    with scripted(close, answer(200, APPROVED)) as (script, connector):
+        assert connector.execute(CALL) == Approved("p")
+    assert len(script.requests) == 2
+    assert script.requests[0] == script.requests[1]
+    assert b'"reference":"key-1"' in script.requests[0]
+
+
+def test_a_kept_connection_that_the_psp_closed_costs_nothing() -> None:
+    def answer_and_close(connection: socket.socket) -> None:
+        answer(200, APPROVED)(connection)
+        connection.close()
+
+    with scripted(answer_and_close, answer(200, APPROVED)) as (script, connector):
+        assert connector.execute(CALL) == Approved("p")
+        assert connector.execute(CALL) == Approved("p")
+    assert len(script.requests) == 2
+
+
+def test_broken_twice_is_unknown() -> None:
+    with scripted(close, close, answer(200, APPROVED)) as (script, connector):
+        assert isinstance(connector.execute(CALL), Unknown)
+        assert len(script.requests) == 2
+        assert connector.execute(CALL) == Approved("p")
+
+
+def test_a_refused_connection_after_a_broken_one_is_no_proof() -> None:
+    with scripted(close) as (script, connector):
+        assert isinstance(connector.execute(CALL), Unknown)
+    assert len(script.requests) == 1
+
+
+def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
+    def silence(_: socket.socket) -> None:
+        return
+
+    with scripted(silence, timeout_s=0.3) as (script, connector):
+        started_s = time.monotonic()
+        assert isinstance(connector.execute(CALL), Unknown)
+        assert 0.25 < time.monotonic() - started_s < 1.5
+    assert len(script.requests) == 1
+
+
+def test_a_slow_answer_is_bounded_as_a_whole() -> None:
+    with scripted(dribble, timeout_s=0.3) as (_, connector):
+        started_s = time.monotonic()
+        assert isinstance(connector.execute(CALL), Unknown)
+        assert time.monotonic() - started_s < 1.5
+
+
+def test_a_long_answer_is_bounded() -> None:
+    with scripted(http(200, b" " * (ANSWER_BYTES_MAX + 1) + b'{"result":"approved","id":"p"}')) as (
+        _,
+        connector,
+    ):
+        assert isinstance(connector.execute(CALL), Unknown)
+
+
+def test_a_call_that_finds_no_free_connection_is_never_sent() -> None:
+    with Script([answer(200, APPROVED)]) as script:
+        full = Transport(script.url, timeout_s=0.1, connections_max=0)
+        assert isinstance(full.post("/capture", b"{}"), NeverSent)
+        free = Transport(script.url, timeout_s=2, connections_max=1)
+        assert isinstance(free.post("/capture", b"{}"), Reply)
+        free.close()
+    assert len(script.requests) == 1
