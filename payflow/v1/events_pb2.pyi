@@ -62,6 +62,10 @@ class Event(_message.Message):
     REFUND_SUCCEEDED_FIELD_NUMBER: _builtins.int
     REFUND_FAILED_FIELD_NUMBER: _builtins.int
     REFUND_REVERSED_FIELD_NUMBER: _builtins.int
+    ACCOUNT_OPENED_FIELD_NUMBER: _builtins.int
+    TRANSACTION_POSTED_FIELD_NUMBER: _builtins.int
+    TRANSACTION_HELD_FIELD_NUMBER: _builtins.int
+    TRANSACTION_RESOLVED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier: the aggregate's id, `:` and the aggregate version."""
     type: _builtins.str
@@ -71,7 +75,9 @@ class Event(_message.Message):
     merchant_id: _builtins.str
     """The merchant."""
     aggregate_id: _builtins.str
-    """What it happened to: a payment intent's id (its refunds included), or `merchant:` and an id."""
+    """What it happened to: a payment intent's id (its refunds included), a transaction's id, or `merchant:` or
+    `account:` and an id.
+    """
     aggregate_version: _builtins.int
     """Position in the aggregate's history, contiguous from 1."""
     actor: _builtins.str
@@ -166,6 +172,22 @@ class Event(_message.Message):
     def refund_reversed(self) -> Global___RefundReversed:
         """A refund failed after it had succeeded."""
 
+    @_builtins.property
+    def account_opened(self) -> Global___AccountOpened:
+        """A caller opened a ledger account."""
+
+    @_builtins.property
+    def transaction_posted(self) -> Global___TransactionPosted:
+        """A transaction was posted."""
+
+    @_builtins.property
+    def transaction_held(self) -> Global___TransactionHeld:
+        """A hold was placed."""
+
+    @_builtins.property
+    def transaction_resolved(self) -> Global___TransactionResolved:
+        """A hold was posted, voided or lapsed."""
+
     def __init__(
         self,
         *,
@@ -200,12 +222,16 @@ class Event(_message.Message):
         refund_succeeded: Global___RefundSucceeded | None = ...,
         refund_failed: Global___RefundFailed | None = ...,
         refund_reversed: Global___RefundReversed | None = ...,
+        account_opened: Global___AccountOpened | None = ...,
+        transaction_posted: Global___TransactionPosted | None = ...,
+        transaction_held: Global___TransactionHeld | None = ...,
+        transaction_resolved: Global___TransactionResolved | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "data", b"data", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "data", b"data", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "schema_version", b"schema_version", "traceparent", b"traceparent", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed"]  # noqa: Y015
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
@@ -1054,3 +1080,151 @@ class RefundReversed(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefundReversed: _TypeAlias = RefundReversed  # noqa: Y015
+
+@_typing.final
+class AccountOpened(_message.Message):
+    """A caller opened a ledger account. `sys:` accounts open with their first entry, without an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    ALLOW_NEGATIVE_FIELD_NUMBER: _builtins.int
+    TEXT_SHA256_FIELD_NUMBER: _builtins.int
+    account_id: _builtins.str
+    """The account."""
+    type: _ledger_pb2.AccountType.ValueType
+    """The kind of account."""
+    currency: _builtins.str
+    """ISO 4217 code of everything in it."""
+    allow_negative: _builtins.bool
+    """Whether its available balance may go below zero."""
+    text_sha256: _builtins.bytes
+    """SHA-256 of the name and metadata, which are kept apart so that they can be erased."""
+    def __init__(
+        self,
+        *,
+        account_id: _builtins.str = ...,
+        type: _ledger_pb2.AccountType.ValueType = ...,
+        currency: _builtins.str = ...,
+        allow_negative: _builtins.bool = ...,
+        text_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "allow_negative", b"allow_negative", "currency", b"currency", "text_sha256", b"text_sha256", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccountOpened: _TypeAlias = AccountOpened  # noqa: Y015
+
+@_typing.final
+class TransactionPosted(_message.Message):
+    """A transaction was posted; one that posts, voids or ends a hold says which."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    TEXT_SHA256_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """The caller's own reference."""
+    text_sha256: _builtins.bytes
+    """SHA-256 of the description and metadata, which are kept apart so that they can be erased; empty
+    without any.
+    """
+    @_builtins.property
+    def transaction(self) -> Global___BookedTransaction:
+        """What was booked."""
+
+    @_builtins.property
+    def effective_at(self) -> _timestamp_pb2.Timestamp:
+        """When it took place in the caller's view."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___BookedTransaction | None = ...,
+        reference: _builtins.str = ...,
+        effective_at: _timestamp_pb2.Timestamp | None = ...,
+        text_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "reference", b"reference", "text_sha256", b"text_sha256", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransactionPosted: _TypeAlias = TransactionPosted  # noqa: Y015
+
+@_typing.final
+class TransactionHeld(_message.Message):
+    """A hold was placed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_AT_FIELD_NUMBER: _builtins.int
+    TEXT_SHA256_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    reference: _builtins.str
+    """The caller's own reference."""
+    text_sha256: _builtins.bytes
+    """SHA-256 of the description and metadata, as in TransactionPosted."""
+    @_builtins.property
+    def transaction(self) -> Global___BookedTransaction:
+        """What was booked."""
+
+    @_builtins.property
+    def effective_at(self) -> _timestamp_pb2.Timestamp:
+        """When it took place in the caller's view."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it lapses by itself."""
+
+    def __init__(
+        self,
+        *,
+        transaction: Global___BookedTransaction | None = ...,
+        reference: _builtins.str = ...,
+        effective_at: _timestamp_pb2.Timestamp | None = ...,
+        text_sha256: _builtins.bytes = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_at", b"effective_at", "expires_at", b"expires_at", "reference", b"reference", "text_sha256", b"text_sha256", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransactionHeld: _TypeAlias = TransactionHeld  # noqa: Y015
+
+@_typing.final
+class TransactionResolved(_message.Message):
+    """A hold was posted, voided or lapsed; the event that booked it comes in the same commit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOLVED_BY_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    resolved_by_transaction_id: _builtins.str
+    """The transaction that took the hold back."""
+    expired: _builtins.bool
+    """Whether it lapsed at its expires_at."""
+    def __init__(
+        self,
+        *,
+        resolved_by_transaction_id: _builtins.str = ...,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expired", b"expired", "resolved_by_transaction_id", b"resolved_by_transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransactionResolved: _TypeAlias = TransactionResolved  # noqa: Y015

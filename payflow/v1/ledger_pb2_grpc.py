@@ -66,6 +66,11 @@ class LedgerServiceStub:
                 request_serializer=payflow_dot_v1_dot_ledger__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=payflow_dot_v1_dot_ledger__pb2.Transaction.FromString,
                 _registered_method=True)
+        self.ListTransactions = channel.unary_unary(
+                '/payflow.v1.LedgerService/ListTransactions',
+                request_serializer=payflow_dot_v1_dot_ledger__pb2.ListTransactionsRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_ledger__pb2.ListTransactionsResponse.FromString,
+                _registered_method=True)
         self.ListEntries = channel.unary_unary(
                 '/payflow.v1.LedgerService/ListEntries',
                 request_serializer=payflow_dot_v1_dot_ledger__pb2.ListEntriesRequest.SerializeToString,
@@ -75,6 +80,16 @@ class LedgerServiceStub:
                 '/payflow.v1.LedgerService/GetBalance',
                 request_serializer=payflow_dot_v1_dot_ledger__pb2.GetBalanceRequest.SerializeToString,
                 response_deserializer=payflow_dot_v1_dot_ledger__pb2.Balance.FromString,
+                _registered_method=True)
+        self.BatchGetBalances = channel.unary_unary(
+                '/payflow.v1.LedgerService/BatchGetBalances',
+                request_serializer=payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesResponse.FromString,
+                _registered_method=True)
+        self.GetAccountStatement = channel.unary_unary(
+                '/payflow.v1.LedgerService/GetAccountStatement',
+                request_serializer=payflow_dot_v1_dot_ledger__pb2.GetAccountStatementRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_ledger__pb2.AccountStatement.FromString,
                 _registered_method=True)
         self.GetTrialBalance = channel.unary_unary(
                 '/payflow.v1.LedgerService/GetTrialBalance',
@@ -118,7 +133,7 @@ class LedgerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAccounts(self, request, context):
-        """Lists a merchant's accounts by id.
+        """Lists a merchant's accounts by id, all of them or those that match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,8 +160,15 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTransactions(self, request, context):
+        """Lists a merchant's transactions, newest first, all of them or those that match.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListEntries(self, request, context):
-        """Lists the entries of an account or of a transaction.
+        """Lists the entries of an account or of a transaction, in either direction.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,8 +181,22 @@ class LedgerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetBalances(self, request, context):
+        """Up to 1,000 balances from one snapshot, now or as of a recorded instant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAccountStatement(self, request, context):
+        """What moved on an account in a period: opening balance, entries, closing balance.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTrialBalance(self, request, context):
-        """Every balance of a merchant's book and the totals, from one snapshot.
+        """The balances of a merchant's book and its totals, from one snapshot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -220,6 +256,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     request_deserializer=payflow_dot_v1_dot_ledger__pb2.GetTransactionRequest.FromString,
                     response_serializer=payflow_dot_v1_dot_ledger__pb2.Transaction.SerializeToString,
             ),
+            'ListTransactions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransactions,
+                    request_deserializer=payflow_dot_v1_dot_ledger__pb2.ListTransactionsRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_ledger__pb2.ListTransactionsResponse.SerializeToString,
+            ),
             'ListEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListEntries,
                     request_deserializer=payflow_dot_v1_dot_ledger__pb2.ListEntriesRequest.FromString,
@@ -229,6 +270,16 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetBalance,
                     request_deserializer=payflow_dot_v1_dot_ledger__pb2.GetBalanceRequest.FromString,
                     response_serializer=payflow_dot_v1_dot_ledger__pb2.Balance.SerializeToString,
+            ),
+            'BatchGetBalances': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetBalances,
+                    request_deserializer=payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesResponse.SerializeToString,
+            ),
+            'GetAccountStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAccountStatement,
+                    request_deserializer=payflow_dot_v1_dot_ledger__pb2.GetAccountStatementRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_ledger__pb2.AccountStatement.SerializeToString,
             ),
             'GetTrialBalance': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrialBalance,
@@ -426,6 +477,33 @@ class LedgerService:
             _registered_method=True)
 
     @staticmethod
+    def ListTransactions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.LedgerService/ListTransactions',
+            payflow_dot_v1_dot_ledger__pb2.ListTransactionsRequest.SerializeToString,
+            payflow_dot_v1_dot_ledger__pb2.ListTransactionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListEntries(request,
             target,
             options=(),
@@ -469,6 +547,60 @@ class LedgerService:
             '/payflow.v1.LedgerService/GetBalance',
             payflow_dot_v1_dot_ledger__pb2.GetBalanceRequest.SerializeToString,
             payflow_dot_v1_dot_ledger__pb2.Balance.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetBalances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.LedgerService/BatchGetBalances',
+            payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesRequest.SerializeToString,
+            payflow_dot_v1_dot_ledger__pb2.BatchGetBalancesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAccountStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.LedgerService/GetAccountStatement',
+            payflow_dot_v1_dot_ledger__pb2.GetAccountStatementRequest.SerializeToString,
+            payflow_dot_v1_dot_ledger__pb2.AccountStatement.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,19 +40,25 @@ class LedgerServiceStub:
     GetAccount: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountRequest, _ledger_pb2.Account]
     """Reads one account."""
     ListAccounts: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]
-    """Lists a merchant's accounts by id."""
+    """Lists a merchant's accounts by id, all of them or those that match."""
     PostTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionRequest, _ledger_pb2.Transaction]
     """Posts one balanced transaction, or places a hold."""
     PostTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]
     """Posts up to 1,000 transactions, each with a result of its own."""
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.Transaction]
     """Reads one transaction with its entries."""
+    ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
+    """Lists a merchant's transactions, newest first, all of them or those that match."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]
-    """Lists the entries of an account or of a transaction."""
+    """Lists the entries of an account or of a transaction, in either direction."""
     GetBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.Balance]
     """An account's balance, now or as of a recorded instant."""
+    BatchGetBalances: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetBalancesRequest, _ledger_pb2.BatchGetBalancesResponse]
+    """Up to 1,000 balances from one snapshot, now or as of a recorded instant."""
+    GetAccountStatement: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountStatementRequest, _ledger_pb2.AccountStatement]
+    """What moved on an account in a period: opening balance, entries, closing balance."""
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTrialBalanceRequest, _ledger_pb2.TrialBalance]
-    """Every balance of a merchant's book and the totals, from one snapshot."""
+    """The balances of a merchant's book and its totals, from one snapshot."""
     ReverseTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransactionRequest, _ledger_pb2.Transaction]
     """Posts the exact opposite of a posted transaction, once."""
     PostPending: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.PostPendingRequest, _ledger_pb2.Transaction]
@@ -72,19 +78,25 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     GetAccount: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountRequest, _ledger_pb2.Account]  # type: ignore[assignment]
     """Reads one account."""
     ListAccounts: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListAccountsRequest, _ledger_pb2.ListAccountsResponse]  # type: ignore[assignment]
-    """Lists a merchant's accounts by id."""
+    """Lists a merchant's accounts by id, all of them or those that match."""
     PostTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionRequest, _ledger_pb2.Transaction]  # type: ignore[assignment]
     """Posts one balanced transaction, or places a hold."""
     PostTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostTransactionsRequest, _ledger_pb2.PostTransactionsResponse]  # type: ignore[assignment]
     """Posts up to 1,000 transactions, each with a result of its own."""
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.Transaction]  # type: ignore[assignment]
     """Reads one transaction with its entries."""
+    ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
+    """Lists a merchant's transactions, newest first, all of them or those that match."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]  # type: ignore[assignment]
-    """Lists the entries of an account or of a transaction."""
+    """Lists the entries of an account or of a transaction, in either direction."""
     GetBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetBalanceRequest, _ledger_pb2.Balance]  # type: ignore[assignment]
     """An account's balance, now or as of a recorded instant."""
+    BatchGetBalances: _aio.UnaryUnaryMultiCallable[_ledger_pb2.BatchGetBalancesRequest, _ledger_pb2.BatchGetBalancesResponse]  # type: ignore[assignment]
+    """Up to 1,000 balances from one snapshot, now or as of a recorded instant."""
+    GetAccountStatement: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetAccountStatementRequest, _ledger_pb2.AccountStatement]  # type: ignore[assignment]
+    """What moved on an account in a period: opening balance, entries, closing balance."""
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTrialBalanceRequest, _ledger_pb2.TrialBalance]  # type: ignore[assignment]
-    """Every balance of a merchant's book and the totals, from one snapshot."""
+    """The balances of a merchant's book and its totals, from one snapshot."""
     ReverseTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ReverseTransactionRequest, _ledger_pb2.Transaction]  # type: ignore[assignment]
     """Posts the exact opposite of a posted transaction, once."""
     PostPending: _aio.UnaryUnaryMultiCallable[_ledger_pb2.PostPendingRequest, _ledger_pb2.Transaction]  # type: ignore[assignment]
@@ -119,7 +131,7 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _ledger_pb2.ListAccountsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListAccountsResponse, _abc.Awaitable[_ledger_pb2.ListAccountsResponse]]:
-        """Lists a merchant's accounts by id."""
+        """Lists a merchant's accounts by id, all of them or those that match."""
 
     @_abc_1.abstractmethod
     def PostTransaction(
@@ -146,12 +158,20 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one transaction with its entries."""
 
     @_abc_1.abstractmethod
+    def ListTransactions(
+        self,
+        request: _ledger_pb2.ListTransactionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.ListTransactionsResponse, _abc.Awaitable[_ledger_pb2.ListTransactionsResponse]]:
+        """Lists a merchant's transactions, newest first, all of them or those that match."""
+
+    @_abc_1.abstractmethod
     def ListEntries(
         self,
         request: _ledger_pb2.ListEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.ListEntriesResponse, _abc.Awaitable[_ledger_pb2.ListEntriesResponse]]:
-        """Lists the entries of an account or of a transaction."""
+        """Lists the entries of an account or of a transaction, in either direction."""
 
     @_abc_1.abstractmethod
     def GetBalance(
@@ -162,12 +182,28 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         """An account's balance, now or as of a recorded instant."""
 
     @_abc_1.abstractmethod
+    def BatchGetBalances(
+        self,
+        request: _ledger_pb2.BatchGetBalancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.BatchGetBalancesResponse, _abc.Awaitable[_ledger_pb2.BatchGetBalancesResponse]]:
+        """Up to 1,000 balances from one snapshot, now or as of a recorded instant."""
+
+    @_abc_1.abstractmethod
+    def GetAccountStatement(
+        self,
+        request: _ledger_pb2.GetAccountStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.AccountStatement, _abc.Awaitable[_ledger_pb2.AccountStatement]]:
+        """What moved on an account in a period: opening balance, entries, closing balance."""
+
+    @_abc_1.abstractmethod
     def GetTrialBalance(
         self,
         request: _ledger_pb2.GetTrialBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.TrialBalance, _abc.Awaitable[_ledger_pb2.TrialBalance]]:
-        """Every balance of a merchant's book and the totals, from one snapshot."""
+        """The balances of a merchant's book and its totals, from one snapshot."""
 
     @_abc_1.abstractmethod
     def ReverseTransaction(
