@@ -61,4 +61,9 @@ CREATE TABLE texts (
     PRIMARY KEY (merchant_id, owner_id)
 );
 
+-- Lists of accounts (owners from 'account:' to before 'account;') and of transactions (from 'txn_' to before
+-- 'txn`') by metadata. A query uses it when it repeats both ends of one of the ranges.
+CREATE INDEX texts_ledger_metadata ON texts USING gin (metadata jsonb_path_ops)
+    WHERE (owner_id >= 'account:' AND owner_id < 'account;') OR (owner_id >= 'txn_' AND owner_id < 'txn`');
+
 GRANT SELECT, INSERT, UPDATE, DELETE ON texts TO payflow_application;

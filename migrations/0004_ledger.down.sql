@@ -1,2 +1,2 @@
 DROP TABLE entries, transactions, balances, accounts;
-DROP FUNCTION only_resolve_holds, apply_entries, open_balances;
+DROP FUNCTION refuse_born_resolved, only_resolve_holds, apply_entries, open_balances;

@@ -5,13 +5,16 @@
 CREATE TABLE accounts (
     merchant_id    text COLLATE "C" NOT NULL,
     id             text COLLATE "C" NOT NULL,
-    name           text        NOT NULL DEFAULT '',
     type           text        NOT NULL CHECK (type IN ('ASSET', 'LIABILITY', 'EQUITY', 'REVENUE', 'EXPENSE')),
     currency       text        NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     allow_negative boolean     NOT NULL,
     created_at     timestamptz NOT NULL,
     PRIMARY KEY (merchant_id, id)
 );
+
+-- Lists by id, of one type or of one currency.
+CREATE INDEX accounts_by_type ON accounts (merchant_id, type, id);
+CREATE INDEX accounts_by_currency ON accounts (merchant_id, currency, id);
 
 CREATE TABLE balances (
     merchant_id     text COLLATE "C" NOT NULL,
@@ -32,10 +35,12 @@ CREATE TABLE balances (
 CREATE TABLE transactions (
     merchant_id             text COLLATE "C" NOT NULL,
     id                      text COLLATE "C" NOT NULL,
+    bucket                  smallint    NOT NULL CHECK (bucket BETWEEN 0 AND 255),
     status                  text        NOT NULL CHECK (status IN ('POSTED', 'PENDING', 'RESOLVED')),
     entry_count             smallint    NOT NULL CHECK (entry_count BETWEEN 2 AND 200),
     reference               text,
     effective_at            timestamptz,
+    expires_at              timestamptz CHECK (expires_at IS NULL OR status <> 'POSTED'),
     resolves_transaction_id text COLLATE "C",
     reverses_transaction_id text COLLATE "C",
     recorded_at             timestamptz NOT NULL,
@@ -49,6 +54,11 @@ CREATE UNIQUE INDEX transactions_resolves ON transactions (merchant_id, resolves
 CREATE UNIQUE INDEX transactions_reverses ON transactions (merchant_id, reverses_transaction_id)
     WHERE reverses_transaction_id IS NOT NULL;
 
+CREATE INDEX transactions_open ON transactions (merchant_id, id) WHERE status = 'PENDING';
+-- Workers look for holds that have lapsed in their buckets, whichever merchant they belong to.
+CREATE INDEX transactions_expiring ON transactions (bucket, expires_at)
+    WHERE status = 'PENDING' AND expires_at IS NOT NULL;
+
 CREATE TABLE entries (
     merchant_id           text COLLATE "C" NOT NULL,
     account_id            text COLLATE "C" NOT NULL,
@@ -56,7 +66,7 @@ CREATE TABLE entries (
     transaction_id        text COLLATE "C" NOT NULL,
     position              smallint    NOT NULL CHECK (position > 0),
     layer                 text        NOT NULL CHECK (layer IN ('POSTED', 'PENDING')),
-    amount                bigint      NOT NULL CHECK (amount <> 0),
+    amount                bigint      NOT NULL CHECK (amount <> 0 AND amount > -9223372036854775808),
     currency              text        NOT NULL,
     releases              boolean     NOT NULL CHECK (layer = 'PENDING' OR NOT releases),
     posted_after          bigint      NOT NULL,
@@ -176,11 +186,11 @@ CREATE FUNCTION only_resolve_holds() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF OLD.status <> 'PENDING' OR NEW.status <> 'RESOLVED'
-        OR (NEW.merchant_id, NEW.id, NEW.entry_count, NEW.reference, NEW.effective_at,
-            NEW.resolves_transaction_id, NEW.reverses_transaction_id, NEW.recorded_at)
+        OR (NEW.merchant_id, NEW.id, NEW.bucket, NEW.entry_count, NEW.reference, NEW.effective_at,
+            NEW.expires_at, NEW.resolves_transaction_id, NEW.reverses_transaction_id, NEW.recorded_at)
         IS DISTINCT FROM
-           (OLD.merchant_id, OLD.id, OLD.entry_count, OLD.reference, OLD.effective_at,
-            OLD.resolves_transaction_id, OLD.reverses_transaction_id, OLD.recorded_at)
+           (OLD.merchant_id, OLD.id, OLD.bucket, OLD.entry_count, OLD.reference, OLD.effective_at,
+            OLD.expires_at, OLD.resolves_transaction_id, OLD.reverses_transaction_id, OLD.recorded_at)
     THEN
         RAISE EXCEPTION 'a transaction is never changed, only a hold is resolved' USING ERRCODE = 'PF001';
     END IF;
@@ -188,6 +198,15 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION refuse_born_resolved() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    RAISE EXCEPTION 'a hold is resolved later, not when it is placed' USING ERRCODE = 'PF001';
+END
+$$;
+
+CREATE TRIGGER transactions_not_born_resolved BEFORE INSERT ON transactions
+    FOR EACH ROW WHEN (NEW.status = 'RESOLVED') EXECUTE FUNCTION refuse_born_resolved();
 CREATE TRIGGER transactions_only_resolve BEFORE UPDATE ON transactions
     FOR EACH ROW EXECUTE FUNCTION only_resolve_holds();
 CREATE TRIGGER transactions_kept BEFORE DELETE OR TRUNCATE ON transactions

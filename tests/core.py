@@ -20,10 +20,11 @@ from payflow.domain.folding.submission import (
 from payflow.domain.folding.working_set import Book, Changes, WorkingSet
 from payflow.domain.ids import command_id, derive_id
 from payflow.domain.intent.commands import CreateIntent, RecordOutcome
-from payflow.domain.intent.state import Attempt, CaptureMethod, IntentAggregate, Texts
+from payflow.domain.intent.state import Attempt, CaptureMethod, IntentAggregate
 from payflow.domain.merchant.commands import CreateMerchant, UpdatePspAccount
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Outcome
+from payflow.domain.texts import Texts
 from payflow.wire.resources import to_bytes
 
 LEASE = timedelta(seconds=10)
@@ -119,6 +120,8 @@ def copied(working: WorkingSet) -> WorkingSet:
         dict(working.intents),
         dict(working.keys),
         {owner: Book(dict(book.accounts), dict(book.balances)) for owner, book in working.books.items()},
+        dict(working.transactions),
+        dict(working.references),
         working.committed,
     )
 

@@ -61,7 +61,7 @@ class Journal:
         """Books what a fold booked, and finds it right."""
         for merchant_id, account, _ in changes.opened_accounts:
             assert (merchant_id, account.id) not in self.sums, "an account was opened twice"
-        for merchant_id, transaction in changes.transactions:
+        for merchant_id, transaction, _ in changes.transactions:
             self._book(merchant_id, transaction)
 
     def _book(self, merchant_id: str, transaction: BookedTransaction) -> None:

@@ -28,7 +28,6 @@ from payflow.domain.intent.state import (
     CaptureMethod,
     IntentAggregate,
     PaymentIntent,
-    Texts,
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.commands import UpdatePspAccount
@@ -43,6 +42,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
+from payflow.domain.texts import Texts
 from tests.core import START, Core, outcome_of
 
 INTENTS_MAX = 3

@@ -26,7 +26,6 @@ from payflow.domain.intent.state import (
     CancellationReason,
     CaptureMethod,
     PaymentIntent,
-    Texts,
 )
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.merchant.commands import CreatePspAccount, UpdateMerchant, UpdatePspAccount
@@ -41,6 +40,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
+from payflow.domain.texts import Texts
 from payflow.store import rows
 from payflow.store.committer import Committer
 from tests.submissions import WAIT_S, Till, commit

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from payflow.domain.folding.submission import Result, Submission
 from payflow.domain.folding.working_set import KeyRecord, MerchantScoped, RecordedEvent
-from payflow.domain.intent.state import Texts
+from payflow.domain.texts import Texts
 from tests.core import Core, comparable
 
 
@@ -32,7 +32,7 @@ class RecordingCore(Core):
             self.keys.pop(scoped, None)
             if record is not None:
                 self.keys[scoped] = record
-        for merchant_id, booked in self.changes.transactions:
+        for merchant_id, booked, _ in self.changes.transactions:
             self.transaction_statuses[merchant_id, booked.id] = booked.status
             if booked.resolves_transaction_id:
                 self.transaction_statuses[merchant_id, booked.resolves_transaction_id] = "RESOLVED"

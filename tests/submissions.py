@@ -17,10 +17,11 @@ from payflow.domain.intent.commands import (
     StartCapture,
     StartRefund,
 )
-from payflow.domain.intent.state import Attempt, CaptureMethod, PaymentIntent, Texts
+from payflow.domain.intent.state import Attempt, CaptureMethod, PaymentIntent
 from payflow.domain.merchant.commands import CreateMerchant
 from payflow.domain.psp_outcome import Approved, Outcome
 from payflow.domain.resources import PaymentIntentView
+from payflow.domain.texts import Texts
 from payflow.store.committer import CommitLimits, Committer
 
 ORIGIN = Origin("test", "correlation")

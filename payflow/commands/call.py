@@ -68,4 +68,4 @@ def commit(
 def commit_and_answer(ports: Ports, call: Call, make: Callable[[str], Command]) -> Answer:
     """For commands that end with their commit."""
     result = commit(ports, call, make)
-    return replay(result) if isinstance(result, Replayed) else Answer(result.resource)
+    return replay(result) if isinstance(result, Replayed) else Answer(result.resource, result.response)

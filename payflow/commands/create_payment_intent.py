@@ -8,8 +8,9 @@ from payflow.domain import fields
 from payflow.domain.currency import exponent
 from payflow.domain.ids import derive_id
 from payflow.domain.intent.commands import CreateIntent
-from payflow.domain.intent.state import CaptureMethod, Texts
+from payflow.domain.intent.state import CaptureMethod
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.texts import Texts
 
 
 def check(amount: int, currency: str, payment_method: str, texts: Texts) -> None:

@@ -8,7 +8,8 @@ from payflow.commands.psp_operation import answered_or_refuse, operate
 from payflow.domain import fields
 from payflow.domain.intent.commands import StartRefund
 from payflow.domain.intent.decision import refuse_move
-from payflow.domain.intent.state import PaymentIntent, Texts
+from payflow.domain.intent.state import PaymentIntent
+from payflow.domain.texts import Texts
 
 
 def create_refund(

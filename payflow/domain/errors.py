@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 
@@ -79,6 +79,14 @@ def invalid_field(name: str, description: str) -> PayFlowError:
     return PayFlowError(
         Reason.VALIDATION_FAILED, f"{name}: {description}", (FieldViolation(name, description),)
     )
+
+
+def inside(part: str, error: PayFlowError) -> PayFlowError:
+    """The error as seen from further out: its fields belong to ``part`` of the request."""
+    if not error.fields:
+        return error
+    fields = tuple(FieldViolation(f"{part}.{one.field}", one.description) for one in error.fields)
+    return replace(error, message=f"{part}.{error.message}", fields=fields)
 
 
 def not_found(kind: str, identifier: str) -> PayFlowError:

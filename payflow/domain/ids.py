@@ -20,12 +20,13 @@ SLOT_PROBES = 8
 BUCKETS = 256
 _TAIL = UUID_CHARACTERS + SLOT_CHARACTERS
 _GENERATED = re.compile(f"[a-z]{{2,8}}_[{ALPHABET}]{{{_TAIL}}}")
+_PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
 def _encode(number: int, characters: int) -> str:
-    shifts = range(5 * (characters - 1), -1, -5)
-    return "".join(ALPHABET[number >> shift & 31] for shift in shifts)
+    """An even number of characters, two at a time."""
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(5 * characters - 10, -1, -10)])
 
 
 def _uuid7(unix_ms: int, randomness: bytes) -> int:

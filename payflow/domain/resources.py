@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from payflow.domain.intent.state import IntentAggregate, PaymentIntent, Refund, Texts
+from payflow.domain.errors import PayFlowError
+from payflow.domain.intent.state import IntentAggregate, PaymentIntent, Refund
+from payflow.domain.ledger.account import Account
+from payflow.domain.ledger.transaction import RecordedTransaction
 from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,33 @@ class RefundView:
     texts: Texts
 
 
-Resource = PaymentIntentView | RefundView | Merchant | PspAccount
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """A ledger account; ``texts`` are its name and metadata."""
+
+    merchant_id: str
+    account: Account
+    texts: Texts
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionView:
+    """A ledger transaction as it stands; ``texts`` are its description and metadata."""
+
+    merchant_id: str
+    recorded: RecordedTransaction
+    texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of each transaction of a bulk, in its order."""
+
+    items: tuple[TransactionView | PayFlowError, ...]
+
+
+Resource = PaymentIntentView | RefundView | Merchant | PspAccount | AccountView | TransactionView | BulkResult
 
 
 def view(aggregate: IntentAggregate, refund_id: str = "") -> PaymentIntentView | RefundView:

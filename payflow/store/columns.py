@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def columns(state: Any, alias: str) -> str:
+def columns_of(state: Any, alias: str) -> str:
     """The columns of a dataclass's fields, as a SELECT names them."""
     return ", ".join(f"{alias}.{name}" for name in state.__match_args__)
 

@@ -33,10 +33,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CommitLimits:
-    """Bounds of the pipeline. A batch of ``batch_max`` commands is a few MB at most: fields are bounded."""
+    """Bounds of the pipeline, by commands and by the ledger entries that they may book.
+
+    A batch is a few MB at most: fields are bounded, and so is a bulk's message.
+    """
 
     waiting_max: int = 1_000
+    waiting_entries_max: int = 200_000
     batch_max: int = 128
+    batch_entries_max: int = 1_000
     tries_max: int = 15
     backoff_s: float = 0.002
     backoff_max_s: float = 0.25
@@ -65,7 +70,7 @@ class Committer:
         self._key_ttl = key_ttl
         self._on_commit = on_commit
         self._jitter = jitter or random.Random()
-        self._queue = CommitQueue(self._limits.waiting_max)
+        self._queue = CommitQueue(self._limits.waiting_max, self._limits.waiting_entries_max)
         self._writer = WriterConnection(conninfo, lane)
         self._thread = threading.Thread(target=self._run, name=f"committer-{lane}", daemon=True)
 
@@ -99,7 +104,7 @@ class Committer:
         self._writer.drop()
 
     def _run(self) -> None:
-        while batch := self._queue.take(self._limits.batch_max):
+        while batch := self._queue.take(self._limits.batch_max, self._limits.batch_entries_max):
             in_time = [pending for pending in batch if _is_in_time(pending)]
             if in_time:
                 self._settle(in_time)

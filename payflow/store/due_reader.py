@@ -38,6 +38,19 @@ EXPIRED_AUTHORIZATIONS = """
     LIMIT %s
 """
 
+EXPIRED_HOLDS = """
+    SELECT due.*
+    FROM generate_series(%s::int, %s::int) AS wanted (bucket)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, id, expires_at
+        FROM transactions
+        WHERE bucket = wanted.bucket AND status = 'PENDING' AND expires_at <= %s
+        ORDER BY expires_at
+        LIMIT %s
+    ) AS due
+    ORDER BY due.expires_at
+    LIMIT %s
+"""
 
 EXPIRY_RETRY = timedelta(minutes=10)
 
@@ -69,4 +82,9 @@ class DueReader:
         """Merchant and intent ids of authorizations that ran out; one that failed waits for its next try."""
         parameters = (0, BUCKETS - 1, now, now - EXPIRY_RETRY, limit, limit)
         found = self._pool.all(EXPIRED_AUTHORIZATIONS, parameters, deadline)
+        return [(row["merchant_id"], row["id"]) for row in found]
+
+    def expired_holds(self, now: datetime, limit: int, deadline: float) -> list[tuple[str, str]]:
+        """Merchant and transaction ids of callers' holds that have lapsed."""
+        found = self._pool.all(EXPIRED_HOLDS, (0, BUCKETS - 1, now, limit, limit), deadline)
         return [(row["merchant_id"], row["id"]) for row in found]

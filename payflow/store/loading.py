@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
-
-from psycopg import Connection, Cursor
 
 from payflow.domain.folding.submission import Submission
-from payflow.domain.folding.working_set import Book, KeyRecord, MerchantScoped, WorkingSet
+from payflow.domain.folding.working_set import KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.ids import slot_candidates
 from payflow.domain.intent.commands import (
     CreateIntent,
@@ -20,12 +17,12 @@ from payflow.domain.intent.commands import (
     StartRefund,
 )
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
-from payflow.domain.ledger.account import Account, AccountType, Balance
+from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
 from payflow.store import rows
-from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns
-
-DictConnection = Connection[dict[str, Any]]
+from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
+from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
+from payflow.store.statement import DictConnection, columns
 
 # Every join starts from the wanted keys and looks each up by a primary key or a named index.
 KEYS = """
@@ -42,14 +39,14 @@ SLOT_OWNERS = "SELECT slot, merchant_id FROM merchants WHERE slot = ANY (%s)"
 PSP_ACCOUNTS = f"SELECT {PSP_ACCOUNT} FROM psp_accounts WHERE merchant_id = ANY (%s)"
 
 INTENTS = f"""
-    SELECT {columns(PaymentIntent, "intent")}, texts.body, texts.metadata
+    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
     FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, id)
     JOIN payment_intents AS intent USING (merchant_id, id)
     LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
 """
 
 REFUNDS = f"""
-    SELECT {columns(Refund, "refund")}, texts.body, texts.metadata
+    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
     FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, payment_intent_id)
     JOIN refunds AS refund USING (merchant_id, payment_intent_id)
     LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
@@ -57,19 +54,10 @@ REFUNDS = f"""
 """
 
 ATTEMPTS = f"""
-    SELECT attempt.merchant_id, {columns(Attempt, "attempt")}
+    SELECT attempt.merchant_id, {columns_of(Attempt, "attempt")}
     FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, payment_intent_id)
     JOIN psp_attempts AS attempt USING (merchant_id, payment_intent_id)
     WHERE attempt.state IN ('RUNNING', 'UNKNOWN', 'PARKED') OR attempt.id = ANY (%s)
-"""
-
-ACCOUNTS = """
-    SELECT account.merchant_id, account.id, account.type, account.currency, account.allow_negative,
-           balance.posted, balance.pending_debits, balance.pending_credits, balance.version,
-           balance.recorded_at
-    FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, id)
-    JOIN accounts AS account USING (merchant_id, id)
-    JOIN balances AS balance ON balance.merchant_id = account.merchant_id AND balance.account_id = account.id
 """
 
 # The first event of a command stands for all of them: only it is in the index.
@@ -92,11 +80,11 @@ def load(
         loading = _Loading(connection, submissions, look_for_committed)
         pipeline.sync()
         working = loading.working_set()
-        wanted = _accounts(submissions, working)
+        wanted = _unique((*_payment_accounts(submissions, working), *accounts_of(submissions, working)))
         if wanted:
-            cursor = connection.execute(ACCOUNTS, _arrays(wanted))
+            cursor = connection.execute(ACCOUNTS, columns(wanted))
             pipeline.sync()
-            _add_accounts(working, cursor)
+            add_accounts(working, cursor)
     return working
 
 
@@ -112,7 +100,7 @@ class _Loading:
         intents = _unique(
             (command.merchant_id, command.intent_id)
             for command in commands
-            if not isinstance(command, MerchantCommand | CreateIntent)
+            if not isinstance(command, MerchantCommand | LedgerCommand | CreateIntent)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
         attempts = [one.attempt_id for one in commands if isinstance(one, RecordOutcome)]
@@ -122,15 +110,16 @@ class _Loading:
             if isinstance(one, CreateMerchant)
             for slot in slot_candidates(one.merchant_id)
         ]
+        self._ledger = LedgerLoading(connection, submissions)
         execute = connection.execute
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
         self._slots = execute(SLOT_OWNERS, [slots]) if slots else None
         keys = _unique(_key_pairs(submissions))
-        self._keys = execute(KEYS, _arrays(keys)) if keys else None
-        self._intents = execute(INTENTS, _arrays(intents)) if intents else None
-        self._refunds = execute(REFUNDS, [*_arrays(intents), refunds]) if intents else None
-        self._attempts = execute(ATTEMPTS, [*_arrays(intents), attempts]) if intents else None
+        self._keys = execute(KEYS, columns(keys)) if keys else None
+        self._intents = execute(INTENTS, columns(intents)) if intents else None
+        self._refunds = execute(REFUNDS, [*columns(intents), refunds]) if intents else None
+        self._attempts = execute(ATTEMPTS, [*columns(intents), attempts]) if intents else None
         command_ids = [submission.command_id for submission in submissions]
         self._committed = execute(COMMITTED, [merchant_ids, command_ids]) if committed else None
 
@@ -140,7 +129,7 @@ class _Loading:
         for row in self._psp_accounts:
             psp_accounts[row["merchant_id"]].append(rows.psp_account(row))
         merchants = [rows.merchant(row, psp_accounts[row["merchant_id"]]) for row in self._merchants]
-        return WorkingSet(
+        working = WorkingSet(
             merchants={merchant.id: merchant for merchant in merchants},
             slot_owners={row["slot"]: row["merchant_id"] for row in self._slots or ()},
             intents=self._aggregates(),
@@ -151,6 +140,8 @@ class _Loading:
             },
             committed=frozenset(row["causation_id"] for row in self._committed or ()),
         )
+        self._ledger.add_to(working)
+        return working
 
     def _key(self, row: rows.Row) -> KeyRecord | None:
         # A key that has expired is as good as deleted; the worker that deletes it may be behind.
@@ -189,34 +180,14 @@ def _key_pairs(submissions: Sequence[Submission]) -> Iterable[MerchantScoped]:
             yield command.merchant_id, command.idempotency_key
 
 
-def _accounts(submissions: Sequence[Submission], working: WorkingSet) -> list[MerchantScoped]:
-    aggregates = [
-        working.intents.get((submission.command.merchant_id, submission.command.intent_id))
-        for submission in submissions
-        if isinstance(submission.command, _POSTING)
-    ]
-    return _unique(
-        (aggregate.intent.merchant_id, account_id)
-        for aggregate in aggregates
-        if aggregate is not None
-        for account_id in aggregate.intent.book.accounts()
-    )
-
-
-def _add_accounts(working: WorkingSet, cursor: Cursor[dict[str, Any]]) -> None:
-    for row in cursor:
-        book = working.books.setdefault(row["merchant_id"], Book())
-        book.accounts[row["id"]] = Account(
-            row["id"], AccountType(row["type"]), row["currency"], row["allow_negative"]
-        )
-        book.balances[row["id"]] = Balance(
-            row["posted"], row["pending_debits"], row["pending_credits"], row["version"], row["recorded_at"]
-        )
+def _payment_accounts(submissions: Sequence[Submission], working: WorkingSet) -> Iterable[MerchantScoped]:
+    for submission in submissions:
+        command = submission.command
+        if isinstance(command, _POSTING):
+            aggregate = working.intents.get((command.merchant_id, command.intent_id))
+            for account_id in aggregate.intent.book.accounts() if aggregate else ():
+                yield command.merchant_id, account_id
 
 
 def _unique(pairs: Iterable[MerchantScoped]) -> list[MerchantScoped]:
     return list(dict.fromkeys(pairs))
-
-
-def _arrays(pairs: Sequence[MerchantScoped]) -> list[list[str]]:
-    return [[pair[0] for pair in pairs], [pair[1] for pair in pairs]]

@@ -7,11 +7,11 @@ from payflow.domain.intent.status import IntentStatus
 from payflow.domain.resources import PaymentIntentView, RefundView
 from payflow.domain.stored_event import StoredEvent
 from payflow.store import rows
-from payflow.store.columns import columns
+from payflow.store.columns import columns_of
 from payflow.store.read_pool import ReadPool
 
 INTENT = f"""
-    SELECT {columns(PaymentIntent, "intent")}, texts.body, texts.metadata
+    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
     FROM payment_intents AS intent
     LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
     WHERE intent.merchant_id = %s AND intent.id = %s
@@ -19,7 +19,7 @@ INTENT = f"""
 
 # Ids are time-ordered, so the newest page is a walk back along the primary key.
 INTENTS = f"""
-    SELECT {columns(PaymentIntent, "intent")}, texts.body, texts.metadata
+    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
     FROM payment_intents AS intent
     LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
     WHERE intent.merchant_id = %s AND intent.id < %s
@@ -28,7 +28,7 @@ INTENTS = f"""
 """
 
 INTENTS_BY_STATUS = f"""
-    SELECT {columns(PaymentIntent, "intent")}, texts.body, texts.metadata
+    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
     FROM payment_intents AS intent
     LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
     WHERE intent.merchant_id = %s AND intent.status = %s AND intent.id < %s
@@ -46,14 +46,14 @@ EVENTS = """
 """
 
 REFUND = f"""
-    SELECT {columns(Refund, "refund")}, texts.body, texts.metadata
+    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
     FROM refunds AS refund
     LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
     WHERE refund.merchant_id = %s AND refund.id = %s
 """
 
 REFUNDS = f"""
-    SELECT {columns(Refund, "refund")}, texts.body, texts.metadata
+    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
     FROM refunds AS refund
     LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
     WHERE refund.merchant_id = %s AND refund.id < %s
@@ -62,7 +62,7 @@ REFUNDS = f"""
 """
 
 REFUNDS_OF_INTENT = f"""
-    SELECT {columns(Refund, "refund")}, texts.body, texts.metadata
+    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
     FROM refunds AS refund
     LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
     WHERE refund.merchant_id = %s AND refund.payment_intent_id = %s AND refund.id < %s

@@ -18,11 +18,11 @@ from payflow.domain.intent.state import (
     Operation,
     PaymentIntent,
     Refund,
-    Texts,
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
+from payflow.domain.texts import Texts
 
 Row = Mapping[str, Any]
 

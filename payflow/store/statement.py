@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from payflow.domain.folding.working_set import MerchantScoped
+from psycopg import Connection
+
 from payflow.store import rows
+
+DictConnection = Connection[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,15 @@ def insert(sql: str, new: list[dict[str, Any]]) -> Iterable[Statement]:
         yield Statement(sql, [rows.to_json(new)], len(new))
 
 
-def columns(pairs: Iterable[MerchantScoped]) -> list[Any]:
-    """Pairs as the two arrays that unnest reads."""
-    listed = list(pairs)
-    return [[pair[0] for pair in listed], [pair[1] for pair in listed]]
+def insert_columns(sql: str, new: Sequence[tuple[Any, ...]]) -> Iterable[Statement]:
+    """The insertion of rows that travel as one binary array a column; nothing when there are none.
+
+    A tenth of the cost of JSON on both sides, for the tables of which a batch may hold thousands of rows.
+    """
+    if new:
+        yield Statement(sql, columns(new), len(new))
+
+
+def columns(tuples: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Tuples as the arrays that unnest reads, one a column."""
+    return [list(column) for column in zip(*tuples, strict=True)]

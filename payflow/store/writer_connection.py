@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
-from payflow.store.loading import DictConnection
+from payflow.store.statement import DictConnection
 
 # Said in the statement because psycopg ignores isolation_level in autocommit mode.
 BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE"

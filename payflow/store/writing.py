@@ -8,10 +8,9 @@ from typing import Any
 
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped, RecordedEvent, WorkingSet
 from payflow.domain.ids import bucket_of
-from payflow.domain.intent.state import Texts
+from payflow.domain.texts import Texts
 from payflow.store import rows
-from payflow.store.loading import DictConnection
-from payflow.store.statement import Statement, columns, insert
+from payflow.store.statement import DictConnection, Statement, columns, insert, insert_columns
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
@@ -20,9 +19,10 @@ EVENTS = """
     INSERT INTO events (
         merchant_id, aggregate_id, aggregate_version, bucket, type, schema_version, payload, occurred_at,
         actor, correlation_id, causation_id, causation_seq, traceparent)
-    SELECT merchant_id, aggregate_id, aggregate_version, bucket, type, schema_version, payload, occurred_at,
-           actor, correlation_id, causation_id, causation_seq, traceparent
-    FROM json_populate_recordset(NULL::events, %s)
+    SELECT *
+    FROM unnest(%b::text[], %b::text[], %b::bigint[], %b::smallint[], %b::text[], %b::smallint[],
+                %b::bytea[], %b::timestamptz[], %b::text[], %b::text[], %b::text[], %b::smallint[],
+                %b::text[])
 """
 
 TEXTS = """
@@ -100,7 +100,7 @@ def write(
 def _statements(
     working: WorkingSet, changes: Changes, loaded: LoadedIntents, key_ttl: timedelta
 ) -> Iterable[Statement]:
-    yield from insert(EVENTS, [_event_row(event) for event in changes.events])
+    yield from insert_columns(EVENTS, [_event_row(event) for event in changes.events])
     yield from insert(TEXTS, [_text_row(*item) for item in changes.texts.items()])
     yield from _merchant_statements(working, changes)
     yield from intent_statements(working, changes, loaded)
@@ -108,13 +108,21 @@ def _statements(
     yield from _key_statements(changes, key_ttl)
 
 
-def _event_row(event: RecordedEvent) -> dict[str, Any]:
-    return rows.bucketed(
-        event,
-        type=event_name(event.data),
-        schema_version=SCHEMA_VERSION,
-        payload=rows.binary(to_payload(event.data)),
-        data=None,
+def _event_row(event: RecordedEvent) -> tuple[Any, ...]:
+    return (
+        event.merchant_id,
+        event.aggregate_id,
+        event.aggregate_version,
+        bucket_of(event.merchant_id),
+        event_name(event.data),
+        SCHEMA_VERSION,
+        to_payload(event.data),
+        event.occurred_at,
+        event.actor,
+        event.correlation_id,
+        event.causation_id,
+        event.causation_seq,
+        event.traceparent,
     )
 
 

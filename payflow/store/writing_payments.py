@@ -95,6 +95,5 @@ def intent_statements(working: WorkingSet, changes: Changes, loaded: LoadedInten
 def _changed_intents(changed: Sequence[tuple[PaymentIntent, PaymentIntent]]) -> Iterable[Statement]:
     if changed:
         current = rows.to_json(rows.bucketed(now) for now, _ in changed)
-        loaded = columns((before.merchant_id, before.id) for _, before in changed)
-        versions = [before.version for _, before in changed]
-        yield Statement(CHANGED_INTENTS, [current, *loaded, versions], len(changed))
+        loaded = columns([(before.merchant_id, before.id, before.version) for _, before in changed])
+        yield Statement(CHANGED_INTENTS, [current, *loaded], len(changed))

@@ -252,6 +252,7 @@ class BookedEntry(_message.Message):
     POSTED_AFTER_FIELD_NUMBER: _builtins.int
     PENDING_DEBITS_AFTER_FIELD_NUMBER: _builtins.int
     PENDING_CREDITS_AFTER_FIELD_NUMBER: _builtins.int
+    DEBIT_NORMAL_FIELD_NUMBER: _builtins.int
     account_id: _builtins.str
     """The account."""
     layer: _ledger_pb2.Layer.ValueType
@@ -270,6 +271,8 @@ class BookedEntry(_message.Message):
     """Open holds on the debit side behind this entry."""
     pending_credits_after: _builtins.int
     """Open holds on the credit side behind this entry."""
+    debit_normal: _builtins.bool
+    """Whether debits make the account grow."""
     def __init__(
         self,
         *,
@@ -282,10 +285,11 @@ class BookedEntry(_message.Message):
         posted_after: _builtins.int = ...,
         pending_debits_after: _builtins.int = ...,
         pending_credits_after: _builtins.int = ...,
+        debit_normal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_version", b"account_version", "amount", b"amount", "currency", b"currency", "layer", b"layer", "pending_credits_after", b"pending_credits_after", "pending_debits_after", b"pending_debits_after", "posted_after", b"posted_after", "releases", b"releases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "account_version", b"account_version", "amount", b"amount", "currency", b"currency", "debit_normal", b"debit_normal", "layer", b"layer", "pending_credits_after", b"pending_credits_after", "pending_debits_after", b"pending_debits_after", "posted_after", b"posted_after", "releases", b"releases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

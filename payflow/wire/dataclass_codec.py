@@ -10,7 +10,9 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from payflow.domain.ledger.transaction import DraftTransaction
 from payflow.wire.enums import member_of, number_of
@@ -20,25 +22,39 @@ Value = TypeVar("Value")
 
 def fill(message: Message, value: Any) -> None:
     """Copies every field of the dataclass ``value`` that is not None into ``message``."""
-    for field in fields(value):
-        content = getattr(value, field.name)
+    source: Any = type(value)
+    for name, write in _writers(source, message.DESCRIPTOR):
+        content = getattr(value, name)
         if content is not None:
-            _set(message, field.name, content)
+            write(message, name, content)
 
 
-def _set(message: Message, name: str, content: Any) -> None:
-    if isinstance(content, datetime):
-        getattr(message, name).FromDatetime(content)
-    elif is_dataclass(content):
-        getattr(message, name).SetInParent()
-        fill(getattr(message, name), content)
-    elif isinstance(content, tuple):
-        for item in content:
-            fill(getattr(message, name).add(), item)
-    elif isinstance(content, StrEnum):
-        setattr(message, name, number_of(message.DESCRIPTOR.fields_by_name[name].enum_type, content.value))
-    else:
-        setattr(message, name, content)
+@cache
+def _writers(source: Any, descriptor: Descriptor) -> list[tuple[str, Callable[[Message, str, Any], None]]]:
+    return [(field.name, _writer(descriptor.fields_by_name[field.name])) for field in fields(source)]
+
+
+def _writer(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
+    if field.enum_type is not None:
+        enum = field.enum_type
+        return lambda message, name, content: setattr(message, name, number_of(enum, content.value))
+    if field.message_type is None:
+        return setattr
+    if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
+        return lambda message, name, content: getattr(message, name).FromDatetime(content)
+    return _fill_all if field.is_repeated else _fill_one
+
+
+def _fill_one(message: Message, name: str, content: Any) -> None:
+    part = getattr(message, name)
+    part.SetInParent()
+    fill(part, content)
+
+
+def _fill_all(message: Message, name: str, content: Any) -> None:
+    parts = getattr(message, name)
+    for item in content:
+        fill(parts.add(), item)
 
 
 def parse(message: Message, target: type[Value]) -> Value:

@@ -9,12 +9,14 @@ from google.protobuf.message import Message
 
 from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
+from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
 from payflow.wire.dataclass_codec import fill, parse
 
 SCHEMA_VERSION = 1
+_PREFIXES = ("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,15 @@ def _event_type(domain: type[Event]) -> EventType:
     snake = "_".join(words).lower()
     aggregate = next(
         name
-        for name in ("payment_intent", "psp_account", "merchant", "refund", "attempt")
+        for name in (
+            "payment_intent",
+            "psp_account",
+            "merchant",
+            "refund",
+            "attempt",
+            "account",
+            "transaction",
+        )
         if snake.startswith(name)
     )
     return EventType(
@@ -44,7 +54,8 @@ def _event_type(domain: type[Event]) -> EventType:
 
 
 _TYPES = tuple(
-    _event_type(domain) for domain in (*intent_events.IntentEvent.__args__, *MerchantEvent.__args__)
+    _event_type(domain)
+    for domain in (*intent_events.IntentEvent.__args__, *MerchantEvent.__args__, *LedgerEvent.__args__)
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}
 BY_NAME = {one.name: one for one in _TYPES}

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import singledispatch
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import Failure
-from payflow.domain.resources import PaymentIntentView, RefundView, Resource
+from payflow.domain.resources import (
+    AccountView,
+    BulkResult,
+    PaymentIntentView,
+    RefundView,
+    Resource,
+    TransactionView,
+)
 from payflow.v1 import merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2
-
-
-def timestamp(at: datetime | None) -> Timestamp | None:
-    """A protobuf timestamp, exact to the microsecond; None stays None."""
-    if at is None:
-        return None
-    message = Timestamp()
-    message.FromDatetime(at)
-    return message
+from payflow.wire import ledger
+from payflow.wire.timestamps import timestamp
 
 
 def to_bytes(resource: Resource) -> bytes:
@@ -32,6 +30,11 @@ def to_bytes(resource: Resource) -> bytes:
 def to_message(resource: Resource) -> Message:
     """The protobuf message of a resource."""
     raise TypeError(f"{type(resource).__name__} is not a resource")
+
+
+to_message.register(AccountView, ledger.account)
+to_message.register(TransactionView, ledger.transaction)
+to_message.register(BulkResult, ledger.bulk)
 
 
 @to_message.register

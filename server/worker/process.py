@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 RECOVERY_EVERY_S = 1.0
 EXPIRY_EVERY_S = 30.0
+HOLDS_EVERY_S = 1.0
 CLEANING_EVERY_S = 60.0
 
 
@@ -42,6 +43,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
     loops = [
         _loop("recovery", recovery.attempts, RECOVERY_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("expiry", recovery.authorizations, EXPIRY_EVERY_S, RECOVERY_BATCH_MAX, stop),
+        _loop("holds", recovery.holds, HOLDS_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
     ]
     log.info("worker ready")

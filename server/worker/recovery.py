@@ -1,4 +1,4 @@
-"""Finishes what crashes and time-outs left: attempts that are due and authorizations that ran out."""
+"""Finishes what crashes and time-outs left: due attempts, authorizations and holds that ran out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from payflow.commands.call import Call
 from payflow.commands.cancel_payment_intent import cancel_payment_intent
 from payflow.commands.ports import Ports
 from payflow.commands.recover_attempt import recover_attempt
+from payflow.commands.undo_transaction import void_hold
 from payflow.domain.errors import PayFlowError
 from payflow.domain.folding.submission import Origin
 from payflow.domain.intent.commands import ResumeAttempt
 from payflow.domain.intent.state import CancellationReason
+from payflow.domain.texts import Texts
 from payflow.store.due_reader import DueAttempt, DueReader
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,16 @@ class Recovery:
         found = self._due.expired_authorizations(now, BATCH_MAX, time.monotonic() + READ_TIMEOUT_S)
         self._side_by_side([partial(self._expire, *one) for one in found])
         return len(found)
+
+    def holds(self) -> int:
+        """Voids one batch of ledger holds that have lapsed and says how many there were."""
+        now = self._ports.clock.now()
+        found = self._due.expired_holds(now, BATCH_MAX, time.monotonic() + READ_TIMEOUT_S)
+        self._side_by_side([partial(self._void, *one) for one in found])
+        return len(found)
+
+    def _void(self, merchant_id: str, hold_id: str) -> None:
+        void_hold(self._ports, _call("worker:holds", hold_id), merchant_id, hold_id, Texts(), expired=True)
 
     def _recover(self, due: DueAttempt) -> None:
         command = ResumeAttempt(due.merchant_id, due.payment_intent_id, due.id, due.fence)

@@ -14,7 +14,7 @@ from payflow.domain.errors import Reason
 from payflow.domain.folding.submission import Applied, Refused, Replayed, Result, Submission
 from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.merchant.commands import CreateMerchant
-from payflow.store import loading, writer_connection, writing, writing_ledger
+from payflow.store import loading, loading_ledger, writer_connection, writing, writing_ledger
 from payflow.store.commit_metrics import BATCH_RETRIES
 from payflow.store.committer import CommitLimits, Committer
 from payflow.v1 import payment_intent_pb2
@@ -186,7 +186,7 @@ def test_a_commit_that_never_arrived_is_made_again(
         pytest.param(writer_connection.TAKE_TURN, id="turn"),
         pytest.param(writer_connection.BEGIN, id="begin"),
         pytest.param(loading.KEYS, id="first load"),
-        pytest.param(loading.ACCOUNTS, id="second load"),
+        pytest.param(loading_ledger.ACCOUNTS, id="second load"),
         pytest.param(writing.EVENTS, id="first write"),
         pytest.param(writing_ledger.ENTRIES, id="entries"),
         pytest.param(writer_connection.COMMIT, id="commit"),

@@ -18,9 +18,9 @@ from payflow.domain.folding.working_set import Changes
 from payflow.domain.intent.commands import CreateIntent, RecordOutcome
 from payflow.domain.intent.decide import decide
 from payflow.domain.intent.decision import Decision
-from payflow.domain.intent.state import Texts
 from payflow.domain.psp_outcome import Approved
 from payflow.domain.resources import PaymentIntentView, Resource
+from payflow.domain.texts import Texts
 from payflow.store import committer as committer_module
 from payflow.store import writer_connection
 from payflow.store.commit_metrics import BATCHES

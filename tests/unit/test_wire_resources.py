@@ -17,12 +17,12 @@ from payflow.domain.intent.state import (
     Operation,
     PaymentIntent,
     Refund,
-    Texts,
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
 from payflow.domain.resources import PaymentIntentView, RefundView, Resource
+from payflow.domain.texts import Texts
 from payflow.v1 import payment_intent_pb2, payment_types_pb2, refund_pb2
 from payflow.wire.resources import to_bytes, to_message
 from tests.core import START

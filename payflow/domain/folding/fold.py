@@ -13,6 +13,8 @@ from typing import Any, cast
 
 from payflow.domain.errors import PayFlowError, not_found
 from payflow.domain.folding import idempotency
+from payflow.domain.folding.ledger import LedgerFold
+from payflow.domain.folding.recording import Happening, book_into, record
 from payflow.domain.folding.submission import (
     Applied,
     Command,
@@ -22,21 +24,14 @@ from payflow.domain.folding.submission import (
     Result,
     Submission,
 )
-from payflow.domain.folding.working_set import (
-    Book,
-    Changes,
-    KeyRecord,
-    MerchantScoped,
-    RecordedEvent,
-    WorkingSet,
-)
+from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.intent.commands import IntentCommand, RecordOutcome, ResumeAttempt, ReverseRefund
 from payflow.domain.intent.decide import decide
 from payflow.domain.intent.decision import Decision, Situation
 from payflow.domain.intent.events import IntentEvent
 from payflow.domain.intent.evolve import evolve
 from payflow.domain.intent.state import Attempt, IntentAggregate
-from payflow.domain.ledger.booking import book
+from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.ledger.transaction import DraftTransaction
 from payflow.domain.merchant.commands import CreatePspAccount, MerchantCommand, UpdatePspAccount
 from payflow.domain.merchant.decide import decide as decide_merchant
@@ -91,7 +86,7 @@ class Fold:
 
     def _attempt_of(self, record: KeyRecord, command: Command) -> Attempt | None:
         """The attempt behind a key; None where the key was given to a command about something else."""
-        if isinstance(command, MerchantCommand):
+        if isinstance(command, MerchantCommand | LedgerCommand):
             return None
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
@@ -99,6 +94,9 @@ class Fold:
     def _already_committed(self, command: Command) -> Applied:
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
+        if isinstance(command, LedgerCommand):
+            # Callers' commands carry a key, which answers them; the worker's need no answer.
+            return Applied(None)
         aggregate = self._aggregate(command)
         if isinstance(command, ResumeAttempt):
             attempt = aggregate.attempts.get(command.attempt_id)
@@ -111,10 +109,12 @@ class Fold:
         command = submission.command
         if isinstance(command, MerchantCommand):
             applied = self._merchant(submission, command)
+        elif isinstance(command, LedgerCommand):
+            applied = LedgerFold(self.working, self.changes, submission).apply(command)
         else:
             applied = self._intent(submission, command)
         if submission.claim is not None and applied.events:
-            self._claim(submission, applied)
+            return self._claim(submission, applied)
         return applied
 
     def _merchant(self, submission: Submission, command: MerchantCommand) -> Applied:
@@ -190,22 +190,18 @@ class Fold:
         draft = getattr(event, "transaction", None)
         if not isinstance(draft, DraftTransaction):
             return event
-        merchant_id = submission.command.merchant_id
-        merchant_book = self.working.books.setdefault(merchant_id, Book())
-        opened = merchant_book.missing(posting.account_id for posting in draft.postings)
-        accounts = merchant_book.accounts | opened if opened else merchant_book.accounts
-        booked = book(draft, accounts, merchant_book.balances, submission.now)
-        merchant_book.accounts.update(opened)
-        self.changes.opened_accounts.extend((merchant_id, one, booked.recorded_at) for one in opened.values())
-        self.changes.transactions.append((merchant_id, booked))
+        booked = book_into(self.working, self.changes, submission.command.merchant_id, draft, submission.now)
         return cast("IntentEvent", replace(cast("Any", event), transaction=booked))
 
-    def _claim(self, submission: Submission, applied: Applied) -> None:
+    def _claim(self, submission: Submission, applied: Applied) -> Applied:
         assert submission.claim is not None
         scoped = (submission.command.merchant_id, submission.claim.key)
         attempt_id = applied.psp_call.attempt.id if applied.psp_call else ""
         record = KeyRecord(submission.claim.request_hash, submission.command_id, attempt_id)
-        self._set_key(scoped, record if attempt_id else self._answered(record, submission, applied))
+        if not attempt_id:
+            record = self._answered(record, submission, applied)
+        self._set_key(scoped, record)
+        return replace(applied, response=record.response)
 
     def _finish_key(self, command: RecordOutcome, submission: Submission, applied: Applied) -> None:
         scoped = (command.merchant_id, command.idempotency_key)
@@ -229,7 +225,7 @@ class Fold:
             self.working.keys[scoped] = record
 
     def _aggregate(self, command: Command) -> IntentAggregate:
-        assert not isinstance(command, MerchantCommand)
+        assert not isinstance(command, MerchantCommand | LedgerCommand)
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         if aggregate is None:
             raise not_found("payment intent", command.intent_id)
@@ -238,19 +234,5 @@ class Fold:
     def _record(
         self, submission: Submission, aggregate_id: str, first_version: int, events: tuple[Event, ...]
     ) -> None:
-        origin = submission.origin
-        self.changes.events.extend(
-            RecordedEvent(
-                submission.command.merchant_id,
-                aggregate_id,
-                first_version + seq,
-                event,
-                submission.now,
-                origin.actor,
-                origin.correlation_id,
-                submission.command_id,
-                seq,
-                origin.traceparent,
-            )
-            for seq, event in enumerate(events)
-        )
+        happenings = [Happening(aggregate_id, first_version + seq, event) for seq, event in enumerate(events)]
+        record(self.changes, submission, happenings)

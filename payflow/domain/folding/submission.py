@@ -9,12 +9,14 @@ from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.commands import IntentCommand
 from payflow.domain.intent.events import IntentEvent
 from payflow.domain.intent.state import Attempt
+from payflow.domain.ledger.commands import LedgerCommand, PostTransaction, PostTransactions
+from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.commands import MerchantCommand
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.resources import Resource
 
-Command = IntentCommand | MerchantCommand
-Event = IntentEvent | MerchantEvent
+Command = IntentCommand | MerchantCommand | LedgerCommand
+Event = IntentEvent | MerchantEvent | LedgerEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ class Submission:
     origin: Origin
     claim: IdempotencyClaim | None = None
 
+    @property
+    def weight(self) -> int:
+        """How many entries it may book, at least 1, by which batches are bounded."""
+        command = self.command
+        if isinstance(command, PostTransactions):
+            return sum(len(one.draft.postings) for one in command.items if isinstance(one, PostTransaction))
+        return len(command.draft.postings) if isinstance(command, PostTransaction) else 1
+
 
 @dataclass(frozen=True, slots=True)
 class DueCall:
@@ -56,11 +66,15 @@ class DueCall:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The command took effect; ``psp_call`` is the call that whoever sent it makes now."""
+    """The command took effect; ``psp_call`` is the call that whoever sent it makes now.
+
+    ``response`` is what was stored with the key, where the command answered one.
+    """
 
     resource: Resource | None
     events: tuple[Event, ...] = ()
     psp_call: DueCall | None = None
+    response: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from payflow.domain.errors import not_found
 from payflow.domain.folding.submission import Event
-from payflow.domain.intent.state import IntentAggregate, Texts
+from payflow.domain.intent.state import IntentAggregate
 from payflow.domain.ledger.account import Account, Balance
-from payflow.domain.ledger.chart import system_account
-from payflow.domain.ledger.transaction import BookedTransaction
+from payflow.domain.ledger.chart import SYSTEM_PREFIX, system_account
+from payflow.domain.ledger.transaction import BookedTransaction, RecordedTransaction, Terms
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.texts import Texts
 
 MerchantScoped = tuple[str, str]
 
@@ -56,20 +58,28 @@ class Book:
     balances: dict[str, Balance] = field(default_factory=dict)
 
     def missing(self, account_ids: Iterable[str]) -> dict[str, Account]:
-        """The system accounts among these that are still to be opened."""
+        """The system accounts among these that are still to be opened. Raises NOT_FOUND for another's."""
         missing = dict.fromkeys(one for one in account_ids if one not in self.accounts)
+        for account_id in missing:
+            if not account_id.startswith(SYSTEM_PREFIX):
+                raise not_found("account", account_id)
         return {account_id: system_account(account_id) for account_id in missing}
 
 
 @dataclass(slots=True)
 class WorkingSet:
-    """State by merchant and id. ``committed`` are commands that an earlier try is known to have committed."""
+    """State by merchant and id, ``references`` to the transactions that carry them.
+
+    ``committed`` are commands that an earlier try is known to have committed.
+    """
 
     merchants: dict[str, Merchant] = field(default_factory=dict)
     slot_owners: dict[int, str] = field(default_factory=dict)
     intents: dict[MerchantScoped, IntentAggregate] = field(default_factory=dict)
     keys: dict[MerchantScoped, KeyRecord] = field(default_factory=dict)
     books: dict[str, Book] = field(default_factory=dict)
+    transactions: dict[MerchantScoped, RecordedTransaction] = field(default_factory=dict)
+    references: dict[MerchantScoped, str] = field(default_factory=dict)
     committed: frozenset[str] = frozenset()
 
 
@@ -80,7 +90,7 @@ class Changes:
     events: list[RecordedEvent] = field(default_factory=list)
     texts: dict[MerchantScoped, Texts] = field(default_factory=dict)
     opened_accounts: list[tuple[str, Account, datetime]] = field(default_factory=list)
-    transactions: list[tuple[str, BookedTransaction]] = field(default_factory=list)
+    transactions: list[tuple[str, BookedTransaction, Terms]] = field(default_factory=list)
     keys: dict[MerchantScoped, KeyRecord | None] = field(default_factory=dict)
     merchants: set[str] = field(default_factory=set)
     intents: set[MerchantScoped] = field(default_factory=set)

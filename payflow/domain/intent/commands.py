@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from payflow.domain.intent.state import CancellationReason, CaptureMethod, Texts
+from payflow.domain.intent.state import CancellationReason, CaptureMethod
 from payflow.domain.psp_outcome import Failure, Outcome
+from payflow.domain.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.ids import derive_id
 from payflow.domain.intent.events import IntentEvent
-from payflow.domain.intent.state import PaymentIntent, Texts
+from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.texts import Texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 from payflow.domain.errors import PayFlowError, Reason, invalid_field
 from payflow.domain.intent.commands import (
     CreateIntent,
@@ -21,7 +18,7 @@ from payflow.domain.intent.events import (
     PaymentIntentOperationStarted,
     RefundCreated,
 )
-from payflow.domain.intent.state import CancellationReason, IntentAggregate, PaymentIntent, Texts
+from payflow.domain.intent.state import CancellationReason, IntentAggregate, PaymentIntent
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.ledger import posting_rules
 from payflow.domain.merchant.state import Mode, PspAccount
@@ -40,7 +37,7 @@ def create(command: CreateIntent, situation: Situation) -> Decision:
         command.currency,
         command.capture_method,
         command.payment_method,
-        _digest(command.texts),
+        command.texts.sha256(),
     )
     return Decision((event,), {command.intent_id: command.texts})
 
@@ -126,7 +123,7 @@ def refund(aggregate: IntentAggregate, command: StartRefund, situation: Situatio
     refund_id = situation.new_id("re")
     attempt = _attempt(intent, OperationType.REFUND, amount, account, situation, refund_id=refund_id)
     hold = posting_rules.refund_asked(intent.book, situation.new_id("txn"), amount)
-    event = RefundCreated(refund_id, amount, _digest(command.texts), attempt, hold)
+    event = RefundCreated(refund_id, amount, command.texts.sha256(), attempt, hold)
     return Decision((event,), {refund_id: command.texts}, attempt.id, refund_id)
 
 
@@ -187,8 +184,3 @@ def _attempt(
 def _has_expired(intent: PaymentIntent, situation: Situation) -> bool:
     expires_at = intent.authorization_expires_at
     return intent.status is IntentStatus.AUTHORIZED and expires_at is not None and expires_at <= situation.now
-
-
-def _digest(texts: Texts) -> bytes:
-    canonical = json.dumps([texts.text, dict(texts.metadata)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).digest()

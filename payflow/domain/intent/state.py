@@ -10,6 +10,7 @@ from enum import StrEnum
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.ledger.posting_rules import Book, Hold
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
+from payflow.domain.texts import Texts
 
 
 class CaptureMethod(StrEnum):
@@ -39,14 +40,6 @@ class AttemptState(StrEnum):
 
 
 OPEN_ATTEMPTS = frozenset({AttemptState.RUNNING, AttemptState.UNKNOWN, AttemptState.PARKED})
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The caller's free text and data, kept apart from the events so that they can be erased."""
-
-    text: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import replace
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import datetime
 
-from payflow.domain.errors import PayFlowError, Reason, invalid_field
+from payflow.domain.errors import FieldViolation, PayFlowError, Reason, invalid_field
 from payflow.domain.ledger.account import Account, Balance
 from payflow.domain.ledger.transaction import (
     BookedEntry,
@@ -19,6 +17,7 @@ from payflow.domain.ledger.transaction import (
 )
 
 INT64_MAX = 2**63 - 1
+EMPTY = Balance()
 
 
 def book(
@@ -30,16 +29,17 @@ def book(
     """Books ``draft`` and moves ``balances`` along, from zero where there is none; a refusal moves nothing.
 
     Raises UNBALANCED_TRANSACTION, CURRENCY_MISMATCH, INSUFFICIENT_BALANCE, or VALIDATION_FAILED where a
-    sum would leave int64.
+    sum would leave int64. Every field is one of ``entries``, numbered from 0 as they came.
     """
     _require_balance(draft.postings)
-    moved = {posting.account_id: balances.get(posting.account_id, Balance()) for posting in draft.postings}
+    moved = {posting.account_id: balances.get(posting.account_id, EMPTY) for posting in draft.postings}
     recorded_at = max([now, *(before.recorded_at for before in moved.values() if before.recorded_at)])
     entries = []
-    for posting in draft.postings:
-        after = _apply(posting, accounts[posting.account_id], moved[posting.account_id], recorded_at)
+    for index, posting in enumerate(draft.postings):
+        account = accounts[posting.account_id]
+        after = _apply(index, posting, account, moved[posting.account_id], recorded_at)
         moved[posting.account_id] = after
-        entries.append(_entry(posting, after))
+        entries.append(_entry(posting, account, after))
     for account_id, after in moved.items():
         _require_available(accounts[account_id], after)
     balances.update(moved)
@@ -53,12 +53,19 @@ def book(
     )
 
 
-def _require_balance(postings: Iterable[Posting]) -> None:
-    sums: defaultdict[tuple[str, Layer], int] = defaultdict(int)
-    for posting in postings:
-        if posting.amount == 0:
-            raise invalid_field("entries.amount", "must not be zero")
-        sums[posting.currency, posting.layer] += posting.amount
+def _require_balance(postings: Sequence[Posting]) -> None:
+    sums: dict[tuple[str, Layer], int] = {}
+    debits: dict[tuple[str, Layer], int] = {}
+    for index, posting in enumerate(postings):
+        amount = posting.amount
+        if amount == 0:
+            raise invalid_field(f"entries[{index}].amount", "must not be zero")
+        key = (posting.currency, posting.layer)
+        sums[key] = sums.get(key, 0) + amount
+        if amount > 0:
+            debits[key] = debits.get(key, 0) + amount
+            if debits[key] > INT64_MAX:
+                raise invalid_field(f"entries[{index}].amount", "would take the sum of debits beyond 64 bits")
     for (currency, _), total in sums.items():
         if total:
             raise PayFlowError(
@@ -66,25 +73,25 @@ def _require_balance(postings: Iterable[Posting]) -> None:
             )
 
 
-def _apply(posting: Posting, account: Account, before: Balance, recorded_at: datetime) -> Balance:
+def _apply(index: int, posting: Posting, account: Account, before: Balance, recorded_at: datetime) -> Balance:
     if posting.currency != account.currency:
-        raise PayFlowError(
-            Reason.CURRENCY_MISMATCH,
-            f"account {account.id} keeps {account.currency}, the entry is in {posting.currency}",
-        )
-    after = replace(before, version=before.version + 1, recorded_at=recorded_at)
+        field = FieldViolation(f"entries[{index}].currency", f"must be {account.currency}")
+        message = f"{field.field}: account {account.id} keeps {account.currency}, not {posting.currency}"
+        raise PayFlowError(Reason.CURRENCY_MISMATCH, message, (field,))
+    posted, debits, credits = before.posted, before.pending_debits, before.pending_credits
     if posting.layer is Layer.POSTED:
-        after = replace(after, posted=before.posted + posting.amount)
+        posted += posting.amount
     elif (posting.amount > 0) is not posting.releases:
-        after = replace(after, pending_debits=before.pending_debits + posting.amount)
+        debits += posting.amount
     else:
-        after = replace(after, pending_credits=before.pending_credits - posting.amount)
-    if max(abs(after.posted), after.pending_debits, after.pending_credits) > INT64_MAX:
-        raise invalid_field("entries.amount", f"would take account {account.id} beyond 64 bits")
+        credits -= posting.amount
+    after = Balance(posted, debits, credits, before.version + 1, recorded_at)
+    if max(abs(posted), debits, credits, abs(after.available(account.type))) > INT64_MAX:
+        raise invalid_field(f"entries[{index}].amount", f"would take account {account.id} beyond 64 bits")
     return after
 
 
-def _entry(posting: Posting, after: Balance) -> BookedEntry:
+def _entry(posting: Posting, account: Account, after: Balance) -> BookedEntry:
     return BookedEntry(
         posting.account_id,
         posting.layer,
@@ -95,18 +102,21 @@ def _entry(posting: Posting, after: Balance) -> BookedEntry:
         after.posted,
         after.pending_debits,
         after.pending_credits,
+        account.type.debit_normal,
     )
 
 
 def _require_available(account: Account, after: Balance) -> None:
-    available = after.available(account.type)
-    if account.allow_negative or available >= 0:
+    if account.allow_negative:
         return
-    raise PayFlowError(
-        Reason.INSUFFICIENT_BALANCE,
-        f"account {account.id} would be left with {available}",
-        subject=account.id,
-    )
+    available = after.available(account.type)
+    if available < 0:
+        raise PayFlowError(
+            Reason.INSUFFICIENT_BALANCE,
+            f"account {account.id} would be left with {available}",
+            metadata={"account_id": account.id, "available": str(available)},
+            subject=account.id,
+        )
 
 
 def _status(postings: tuple[Posting, ...]) -> TransactionStatus:

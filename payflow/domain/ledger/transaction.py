@@ -56,6 +56,21 @@ class BookedEntry:
     posted_after: int
     pending_debits_after: int
     pending_credits_after: int
+    debit_normal: bool
+
+    @property
+    def balance_after(self) -> int:
+        """The running sum of the entry's own layer, debits positive."""
+        if self.layer is Layer.POSTED:
+            return self.posted_after
+        return self.pending_debits_after - self.pending_credits_after
+
+    @property
+    def available_after(self) -> int:
+        """Posted less pending outflows, in the account's normal direction."""
+        if self.debit_normal:
+            return self.posted_after - self.pending_credits_after
+        return -self.posted_after - self.pending_debits_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +86,25 @@ class BookedTransaction:
 
 
 Transaction = DraftTransaction | BookedTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a caller says about a transaction besides its lines; ``expires_at`` is for holds."""
+
+    reference: str = ""
+    effective_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+NO_TERMS = Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTransaction:
+    """A transaction as it stands, with the later ones that resolved or reversed it."""
+
+    booked: BookedTransaction
+    terms: Terms = NO_TERMS
+    resolved_by: str = ""
+    reversed_by: str = ""

@@ -11,9 +11,10 @@ from payflow.commands.capture_payment_intent import capture_payment_intent
 from payflow.commands.create_payment_intent import check, create_payment_intent
 from payflow.commands.ports import Ports
 from payflow.domain.errors import invalid_field, not_found
-from payflow.domain.intent.state import CaptureMethod, PaymentIntent, Texts
+from payflow.domain.intent.state import CaptureMethod, PaymentIntent
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.resources import PaymentIntentView
+from payflow.domain.texts import Texts
 from payflow.v1 import payment_intent_pb2 as pb
 from payflow.v1 import payment_intent_pb2_grpc, payment_types_pb2
 from payflow.wire.enums import member_of

@@ -8,8 +8,8 @@ from payflow.commands import merchant_scope
 from payflow.commands.create_refund import create_refund
 from payflow.commands.ports import Ports
 from payflow.domain.errors import invalid_field, not_found
-from payflow.domain.intent.state import Texts
 from payflow.domain.resources import RefundView
+from payflow.domain.texts import Texts
 from payflow.v1 import refund_pb2 as pb
 from payflow.v1 import refund_pb2_grpc
 from payflow.wire.resources import to_message
