@@ -19,7 +19,7 @@ from payflow.domain.intent.commands import (
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
 from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
-from payflow.store import rows
+from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
 from payflow.store.statement import DictConnection, columns
@@ -78,12 +78,12 @@ def load(
     """
     with connection.pipeline() as pipeline:
         loading = _Loading(connection, submissions, look_for_committed)
-        pipeline.sync()
+        pipelining.sync(connection, pipeline)
         working = loading.working_set()
         wanted = _unique((*_payment_accounts(submissions, working), *accounts_of(submissions, working)))
         if wanted:
             cursor = connection.execute(ACCOUNTS, columns(wanted))
-            pipeline.sync()
+            pipelining.sync(connection, pipeline)
             add_accounts(working, cursor)
     return working
 

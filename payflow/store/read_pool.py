@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from payflow.store import pipelining
 from payflow.store.failures import deadline_exceeded, told_to_callers
 
 BEGIN = "BEGIN"
@@ -104,7 +105,7 @@ class ReadPool:
             connection.execute(BEGIN)
             cursors = [connection.execute(sql, parameters) for sql, parameters in queries]
             connection.execute(COMMIT)
-            pipeline.sync()
+            pipelining.sync(connection, pipeline)
             return [cursor.fetchall() for cursor in cursors]
 
     @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped, RecordedEvent, WorkingSet
 from payflow.domain.ids import bucket_of
 from payflow.domain.texts import Texts
-from payflow.store import rows
+from payflow.store import pipelining, rows
 from payflow.store.statement import DictConnection, Statement, columns, insert, insert_columns
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
@@ -90,7 +90,7 @@ def write(
     statements = list(_statements(working, changes, loaded, key_ttl))
     with connection.pipeline() as pipeline:
         cursors = [connection.execute(one.sql, one.parameters) for one in statements]
-        pipeline.sync()
+        pipelining.sync(connection, pipeline)
         counts = [cursor.rowcount for cursor in cursors]
     for statement, count in zip(statements, counts, strict=True):
         if statement.rows_expected not in (None, count):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from payflow.domain.errors import PayFlowError
@@ -32,66 +30,71 @@ def account(view: AccountView) -> pb.Account:
     )
 
 
-def entry(booked: BookedEntry, transaction_id: str, position: int, recorded_at: Timestamp | None) -> pb.Entry:
-    """An entry's message; ``position`` counts from 1."""
-    return pb.Entry(
-        account_id=booked.account_id,
-        layer=LAYERS[booked.layer],
-        amount=booked.amount,
-        currency=booked.currency,
-        balance_after=booked.balance_after,
-        account_version=booked.account_version,
-        transaction_id=transaction_id,
-        recorded_at=recorded_at,
-        releases=booked.releases,
-        posted_after=booked.posted_after,
-        pending_debits_after=booked.pending_debits_after,
-        pending_credits_after=booked.pending_credits_after,
-        available_after=booked.available_after,
-        position=position,
-    )
+def entry(
+    message: pb.Entry, booked: BookedEntry, transaction_id: str, position: int, recorded_at: Timestamp
+) -> None:
+    """Fills an entry's message; ``position`` counts from 1."""
+    message.account_id = booked.account_id
+    message.layer = LAYERS[booked.layer]
+    message.amount = booked.amount
+    message.currency = booked.currency
+    message.balance_after = booked.balance_after
+    message.account_version = booked.account_version
+    message.transaction_id = transaction_id
+    message.recorded_at.CopyFrom(recorded_at)
+    message.releases = booked.releases
+    message.posted_after = booked.posted_after
+    message.pending_debits_after = booked.pending_debits_after
+    message.pending_credits_after = booked.pending_credits_after
+    message.available_after = booked.available_after
+    message.position = position
+
+
+def fill_transaction(message: pb.Transaction, view: TransactionView) -> None:
+    """Fills a transaction's message where it stands: a bulk's are not copied into their results."""
+    booked, terms = view.recorded.booked, view.recorded.terms
+    recorded_at = message.created_at
+    recorded_at.FromDatetime(booked.recorded_at)
+    message.id = booked.id
+    message.merchant_id = view.merchant_id
+    message.status = STATUSES[booked.status]
+    message.reverses_transaction_id = booked.reverses_transaction_id
+    message.resolves_transaction_id = booked.resolves_transaction_id
+    message.resolved_by_transaction_id = view.recorded.resolved_by
+    message.reversed_by_transaction_id = view.recorded.reversed_by
+    message.reference = terms.reference
+    if terms.effective_at is not None:
+        message.effective_at.FromDatetime(terms.effective_at)
+    if terms.expires_at is not None:
+        message.expires_at.FromDatetime(terms.expires_at)
+    message.description = view.texts.text
+    message.metadata.update(view.texts.metadata)
+    entries = message.entries
+    for position, one in enumerate(booked.entries, 1):
+        entry(entries.add(), one, booked.id, position, recorded_at)
 
 
 def transaction(view: TransactionView) -> pb.Transaction:
     """A transaction's message."""
-    booked, terms = view.recorded.booked, view.recorded.terms
-    recorded_at = timestamp(booked.recorded_at)
-    return pb.Transaction(
-        id=booked.id,
-        merchant_id=view.merchant_id,
-        description=view.texts.text,
-        reference=terms.reference,
-        entries=_entries(booked.entries, booked.id, recorded_at),
-        status=STATUSES[booked.status],
-        effective_at=timestamp(terms.effective_at),
-        reverses_transaction_id=booked.reverses_transaction_id,
-        resolves_transaction_id=booked.resolves_transaction_id,
-        metadata=view.texts.metadata,
-        created_at=recorded_at,
-        expires_at=timestamp(terms.expires_at),
-        resolved_by_transaction_id=view.recorded.resolved_by,
-        reversed_by_transaction_id=view.recorded.reversed_by,
-    )
+    message = pb.Transaction()
+    fill_transaction(message, view)
+    return message
 
 
 def bulk(result: BulkResult) -> pb.PostTransactionsResponse:
     """A bulk's message, one result per transaction."""
-    return pb.PostTransactionsResponse(results=[_result(item) for item in result.items])
+    response = pb.PostTransactionsResponse()
+    for item in result.items:
+        message = response.results.add()
+        if isinstance(item, TransactionView):
+            fill_transaction(message.transaction, item)
+        else:
+            _fill_error(message.error, item)
+    return response
 
 
-def _result(item: TransactionView | PayFlowError) -> pb.PostTransactionResult:
-    if isinstance(item, TransactionView):
-        return pb.PostTransactionResult(transaction=transaction(item))
-    field = item.fields[0].field if item.fields else ""
-    error = pb.PostTransactionError(
-        reason=item.reason.name, message=item.message, field=field, metadata=item.metadata
-    )
-    return pb.PostTransactionResult(error=error)
-
-
-def _entries(
-    entries: Iterable[BookedEntry], transaction_id: str, recorded_at: Timestamp | None
-) -> list[pb.Entry]:
-    return [
-        entry(booked, transaction_id, position, recorded_at) for position, booked in enumerate(entries, 1)
-    ]
+def _fill_error(message: pb.PostTransactionError, refusal: PayFlowError) -> None:
+    message.reason = refusal.reason.name
+    message.message = refusal.message
+    message.field = refusal.fields[0].field if refusal.fields else ""
+    message.metadata.update(refusal.metadata)

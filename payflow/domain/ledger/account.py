@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class AccountType(StrEnum):
-    """The five kinds of accounts; assets and expenses are debit-normal."""
+    """The five kinds of accounts; ``debit_normal`` ones grow by debits."""
 
     ASSET = "ASSET"
     LIABILITY = "LIABILITY"
@@ -16,10 +16,11 @@ class AccountType(StrEnum):
     REVENUE = "REVENUE"
     EXPENSE = "EXPENSE"
 
-    @property
-    def debit_normal(self) -> bool:
-        """Whether debits make the account grow."""
-        return self in (AccountType.ASSET, AccountType.EXPENSE)
+    debit_normal: bool
+
+    def __init__(self, name: str) -> None:
+        # An attribute, because every entry that is booked asks for it.
+        self.debit_normal = name in ("ASSET", "EXPENSE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,10 @@ def book(
     """
     _require_balance(draft.postings)
     moved = {posting.account_id: balances.get(posting.account_id, EMPTY) for posting in draft.postings}
-    recorded_at = max([now, *(before.recorded_at for before in moved.values() if before.recorded_at)])
+    recorded_at = now
+    for before in moved.values():
+        if before.recorded_at is not None and before.recorded_at > recorded_at:
+            recorded_at = before.recorded_at
     entries = []
     for index, posting in enumerate(draft.postings):
         account = accounts[posting.account_id]
