@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from server.cli.main import COMMANDS, main
-from server.ports import free_port
+from tests.ports import free_port
+from tests.waiting import WAIT_S
 
 LEAVES = [
     ["merchant", "create"],
@@ -39,7 +40,7 @@ def refused(*command: str, **environment: str) -> str:
         env=inherited | environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WAIT_S,
         check=False,
     )
     assert run.returncode == 1
@@ -69,7 +70,7 @@ def test_help_does_not_load_what_the_commands_need() -> None:
     slow = "{'confluent_kafka', 'google', 'grpc', 'psycopg', 'redis', 'uvicorn'}"
     code = f"import sys, server.cli.main; print(sorted({slow} & set(sys.modules)))"
     loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=WAIT_S
     )
 
     assert loaded.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -27,7 +27,8 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.psp.connector import Connector, PspCall
 from payflow.psp.simulator.connector import SHUT_OUT, UNREACHABLE, SimulatorConnector, outcome_of
-from payflow.psp.simulator.transport import ANSWER_BYTES_MAX, NeverSent, Reply, Transport
+from payflow.psp.simulator.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
+from tests.waiting import WAIT_S
 
 CALL = PspCall(OperationType.AUTHORIZE, "key-1", "m", "acc", "", 1000, "USD", "pm_card_visa")
 APPROVED = {"result": "approved", "id": "p"}
@@ -49,7 +50,7 @@ def close(connection: socket.socket) -> None:
 
 
 def dribble(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 1000\r\n\r\n")
+    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n")
     with connection:
         for _ in range(100):
             try:
@@ -66,7 +67,6 @@ class Script:
         self.requests: list[bytes] = []
         self._acts = acts
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(5)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: list[socket.socket] = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -75,7 +75,7 @@ class Script:
         while self._acts:
             try:
                 connection, _ = self._listener.accept()
-            except TimeoutError:
+            except OSError:
                 break
             self._open.append(connection)
             self._answer(connection)
@@ -97,9 +97,14 @@ class Script:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         for connection in self._open:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
             connection.close()
-        self._thread.join(10)
+        self._thread.join(WAIT_S)
+        self._listener.close()
         assert not self._thread.is_alive()
 
 
@@ -120,7 +125,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def scripted(*acts: Act, timeout_s: float = 2) -> Iterator[tuple[Script, SimulatorConnector]]:
+def scripted(*acts: Act, timeout_s: float = WAIT_S) -> Iterator[tuple[Script, SimulatorConnector]]:
     with Script(list(acts)) as script:
         connector = SimulatorConnector(script.url, timeout_s, 60)
         try:
@@ -215,7 +220,7 @@ def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_noth
 
 
 def test_a_refused_connection_proves_that_nothing_was_executed_now_but_nothing_of_earlier_calls() -> None:
-    connector = SimulatorConnector(unused_url(), 2, 60)
+    connector = SimulatorConnector(unused_url(), WAIT_S, 60)
     assert connector.execute(CALL) == UNREACHABLE
     assert isinstance(connector.look_up(CALL), Unknown)
     assert isinstance(connector.cancel_by_reference(CALL), Unknown)
@@ -260,15 +265,15 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
     with scripted(silence, timeout_s=0.3) as (script, connector):
         started_s = time.monotonic()
         assert isinstance(connector.execute(CALL), Unknown)
-        assert 0.25 < time.monotonic() - started_s < 1.5
+        assert time.monotonic() - started_s > 0.25
     assert len(script.requests) == 1
 
 
 def test_a_slow_answer_is_bounded_as_a_whole() -> None:
-    with scripted(dribble, timeout_s=0.3) as (_, connector):
-        started_s = time.monotonic()
-        assert isinstance(connector.execute(CALL), Unknown)
-        assert time.monotonic() - started_s < 1.5
+    with Script([dribble]) as script:
+        hasty = Transport(script.url, timeout_s=0.3)
+        assert isinstance(hasty.post("/capture", b"{}"), NoReply), "it waited for the whole of it"
+        hasty.close()
 
 
 def test_a_long_answer_is_bounded() -> None:
@@ -283,7 +288,7 @@ def test_a_call_that_finds_no_free_connection_is_never_sent() -> None:
     with Script([answer(200, APPROVED)]) as script:
         full = Transport(script.url, timeout_s=0.1, connections_max=0)
         assert isinstance(full.post("/capture", b"{}"), NeverSent)
-        free = Transport(script.url, timeout_s=2, connections_max=1)
+        free = Transport(script.url, timeout_s=WAIT_S, connections_max=1)
         assert isinstance(free.post("/capture", b"{}"), Reply)
         free.close()
     assert len(script.requests) == 1
