@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+# Parameters as text, and as binary.
+PLACEHOLDER = re.compile("%[sb]")
 PLAN_CACHE_MODES = ("force_custom_plan", "force_generic_plan")
 
 
@@ -42,7 +45,7 @@ def _explained(
     placeholders = [f"${number}" for number in range(1, len(parameters) + 1)]
     connection.execute("SAVEPOINT probe")
     connection.execute(f"SET LOCAL plan_cache_mode = {mode}".encode())
-    connection.execute(f"PREPARE probe AS {statement.replace('%s', '{}').format(*placeholders)}".encode())
+    connection.execute(f"PREPARE probe AS {PLACEHOLDER.sub('{}', statement).format(*placeholders)}".encode())
     arguments = sql.SQL(", ").join(map(sql.Literal, parameters))
     call = sql.SQL("({})").format(arguments) if parameters else sql.SQL("")
     explain = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE probe {}").format(call)

@@ -858,7 +858,7 @@ class PostTransactionsRequest(_message.Message):
     """The merchant; every transaction must be in its book."""
     @_builtins.property
     def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PostTransactionRequest]:
-        """1 to 1,000, each applied or refused by itself, in this order."""
+        """1 to 1,000 with at most 10,000 entries in all, each applied or refused by itself, in this order."""
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from payflow.domain.ledger.transaction import Layer, Posting, Terms
 ENTRIES_MIN = 2
 ENTRIES_MAX = 100
 BULK_MAX = 1_000
+# What a client that sets no limit of its own can still read: answers of 4 MB, at about 300 bytes an entry.
+BULK_ENTRIES_MAX = 10_000
 EXPECTED_VERSIONS_MAX = 100
 INT64_MIN = -(2**63)
 

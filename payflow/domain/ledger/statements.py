@@ -10,11 +10,12 @@ from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.ledger.account import AccountType, Balance
 from payflow.domain.ledger.booking import INT64_MAX
 from payflow.domain.ledger.transaction import BookedEntry, TransactionStatus
+from payflow.domain.resources import AccountView
 
 
 @dataclass(frozen=True, slots=True)
 class AccountFilter:
-    """Accounts of one type, of one currency, and with all of these keys and values; None and empty are any."""
+    """Accounts of one type, in one currency, with all of these keys and values; empty lets all through."""
 
     type: AccountType | None = None
     currency: str = ""
@@ -78,7 +79,7 @@ class TrialBalance:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Recorded time from ``start``, itself included, to before ``end``; None is as far as there are entries."""
+    """Recorded time from ``start``, itself included, to before ``end``; None is as far as entries go."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -96,6 +97,8 @@ class Versions:
 class AccountStatement:
     """What an account held before and behind a period, and entries in between."""
 
+    account: AccountView
+    versions: Versions
     opening: AccountBalance
     entries: list[RecordedEntry]
     closing: AccountBalance

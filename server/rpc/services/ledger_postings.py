@@ -78,6 +78,9 @@ class LedgerPostings(ledger_pb2_grpc.LedgerServiceServicer):
         require_key()
         if not 0 < len(request.transactions) <= drafting.BULK_MAX:
             raise invalid_field("transactions", f"must be 1 to {drafting.BULK_MAX}")
+        if sum(len(one.entries) for one in request.transactions) > drafting.BULK_ENTRIES_MAX:
+            most = drafting.BULK_ENTRIES_MAX
+            raise invalid_field("transactions", f"must have at most {most} entries in all")
         request.merchant_id = _scope(request.merchant_id or request.transactions[0].merchant_id)
         now = self._ports.clock.now()
         items = [
