@@ -44,7 +44,9 @@ CREATE TABLE transactions (
     resolves_transaction_id text COLLATE "C",
     reverses_transaction_id text COLLATE "C",
     recorded_at             timestamptz NOT NULL,
-    PRIMARY KEY (merchant_id, id)
+    PRIMARY KEY (merchant_id, id),
+    CONSTRAINT undoes_one_at_most CHECK (resolves_transaction_id IS NULL AND reverses_transaction_id IS NULL
+        OR status = 'POSTED' AND (resolves_transaction_id IS NULL OR reverses_transaction_id IS NULL))
 );
 
 CREATE UNIQUE INDEX transactions_reference ON transactions (merchant_id, reference) WHERE reference IS NOT NULL;
@@ -69,7 +71,7 @@ CREATE TABLE entries (
     amount                bigint      NOT NULL CHECK (amount <> 0 AND amount > -9223372036854775808),
     currency              text        NOT NULL,
     releases              boolean     NOT NULL CHECK (layer = 'PENDING' OR NOT releases),
-    posted_after          bigint      NOT NULL,
+    posted_after          bigint      NOT NULL CHECK (posted_after > -9223372036854775808),
     pending_debits_after  bigint      NOT NULL CHECK (pending_debits_after >= 0),
     pending_credits_after bigint      NOT NULL CHECK (pending_credits_after >= 0),
     recorded_at           timestamptz NOT NULL,
@@ -95,93 +97,184 @@ CREATE TRIGGER accounts_open_balances AFTER INSERT ON accounts
     REFERENCING NEW TABLE AS opened
     FOR EACH STATEMENT EXECUTE FUNCTION open_balances();
 
--- The only writer of balances. It proves the new entries right before it lets a balance follow them.
-CREATE FUNCTION apply_entries() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    accounts_touched bigint;
-    accounts_moved   bigint;
+CREATE FUNCTION require_zero_sums() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM booked
-        GROUP BY merchant_id, transaction_id, currency, layer
+        GROUP BY transaction_id, merchant_id, currency, layer
         HAVING sum(amount) <> 0
     ) THEN
         RAISE EXCEPTION 'entries of a transaction do not sum to zero' USING ERRCODE = 'PF003';
-    END IF;
-
-    -- Every transaction arrives whole, in one statement, and nothing is added to it later.
-    IF EXISTS (
-        SELECT FROM (
-            SELECT merchant_id, transaction_id, count(*) AS entry_count, max(position) AS last_position,
-                   max(recorded_at) AS last_recorded, min(recorded_at) AS first_recorded
-            FROM booked
-            GROUP BY merchant_id, transaction_id
-        ) AS arrived
-        LEFT JOIN transactions AS t ON t.merchant_id = arrived.merchant_id AND t.id = arrived.transaction_id
-        WHERE t.entry_count IS DISTINCT FROM arrived.entry_count
-           OR t.entry_count <> arrived.last_position
-           OR t.recorded_at <> arrived.first_recorded
-           OR t.recorded_at <> arrived.last_recorded
-    ) THEN
-        RAISE EXCEPTION 'a transaction must be booked whole' USING ERRCODE = 'PF004';
-    END IF;
-
-    -- Versions continue the account's without a gap, times never fall, and each entry states the sums behind it.
-    IF EXISTS (
-        SELECT FROM (
-            SELECT merchant_id, account_id, currency, account_version, posted_after, pending_debits_after,
-                   pending_credits_after, recorded_at,
-                   row_number() OVER history AS ordinal,
-                   lag(recorded_at) OVER history AS previous_recorded_at,
-                   sum(CASE WHEN layer = 'POSTED' THEN amount ELSE 0 END) OVER history AS posted_moved,
-                   sum(CASE WHEN layer = 'PENDING' AND (amount > 0) <> releases THEN amount ELSE 0 END)
-                       OVER history AS debits_moved,
-                   sum(CASE WHEN layer = 'PENDING' AND (amount > 0) = releases THEN -amount ELSE 0 END)
-                       OVER history AS credits_moved
-            FROM booked
-            WINDOW history AS (PARTITION BY merchant_id, account_id ORDER BY account_version)
-        ) AS e
-        LEFT JOIN balances AS b ON b.merchant_id = e.merchant_id AND b.account_id = e.account_id
-        WHERE e.account_version IS DISTINCT FROM b.version + e.ordinal
-           OR e.currency <> b.currency
-           OR e.posted_after <> b.posted + e.posted_moved
-           OR e.pending_debits_after <> b.pending_debits + e.debits_moved
-           OR e.pending_credits_after <> b.pending_credits + e.credits_moved
-           OR e.recorded_at < coalesce(e.previous_recorded_at, b.recorded_at, '-infinity')
-    ) THEN
-        RAISE EXCEPTION 'an entry does not continue its account' USING ERRCODE = 'PF005';
-    END IF;
-
-    UPDATE balances AS b
-    SET posted = last.posted_after,
-        pending_debits = last.pending_debits_after,
-        pending_credits = last.pending_credits_after,
-        version = last.account_version,
-        recorded_at = last.recorded_at
-    FROM (
-        SELECT DISTINCT ON (merchant_id, account_id) *
-        FROM booked
-        ORDER BY merchant_id, account_id, account_version DESC
-    ) AS last
-    WHERE b.merchant_id = last.merchant_id AND b.account_id = last.account_id;
-    GET DIAGNOSTICS accounts_moved = ROW_COUNT;
-    SELECT count(DISTINCT (merchant_id, account_id)) INTO accounts_touched FROM booked;
-    IF accounts_moved <> accounts_touched THEN
-        RAISE EXCEPTION 'an entry is on an account that is not there' USING ERRCODE = 'PF006';
     END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE TRIGGER entries_apply AFTER INSERT ON entries
+-- Every transaction arrives whole, in one statement, and nothing is added to it later. A hold is all of
+-- entries that hold, any other transaction has none, and only what resolves a hold has entries that release.
+CREATE FUNCTION require_whole_transactions() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    torn    boolean;
+    misheld boolean;
+BEGIN
+    SELECT bool_or(t.entry_count IS DISTINCT FROM arrived.entry_count
+                OR t.entry_count <> arrived.last_position
+                OR t.recorded_at <> arrived.recorded_at),
+           bool_or(arrived.held <> CASE t.status WHEN 'POSTED' THEN 0 ELSE t.entry_count END
+                OR arrived.releases AND t.resolves_transaction_id IS NULL)
+    INTO torn, misheld
+    FROM (
+        SELECT merchant_id, transaction_id, recorded_at, count(*) AS entry_count,
+               max(position) AS last_position,
+               count(*) FILTER (WHERE layer = 'PENDING' AND NOT releases) AS held,
+               bool_or(releases) AS releases
+        FROM booked
+        GROUP BY transaction_id, merchant_id, recorded_at
+    ) AS arrived
+    LEFT JOIN transactions AS t ON t.merchant_id = arrived.merchant_id AND t.id = arrived.transaction_id;
+    IF torn THEN
+        RAISE EXCEPTION 'a transaction must be booked whole' USING ERRCODE = 'PF004';
+    END IF;
+    IF misheld THEN
+        RAISE EXCEPTION 'only a hold holds, and only what resolves it releases' USING ERRCODE = 'PF007';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- The only writer of balances. A balance follows its new entries when they continue its account: versions
+-- without a gap, times that never fall, each entry with the sums behind it, and nothing available beyond
+-- 64 bits at any of them. Every entry must have been followed.
+CREATE FUNCTION apply_entries() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    followed bigint;
+BEGIN
+    WITH moved AS (
+        UPDATE balances AS b
+        SET posted = history.posted,
+            pending_debits = history.pending_debits,
+            pending_credits = history.pending_credits,
+            version = history.version,
+            recorded_at = history.last_recorded
+        FROM (
+            SELECT merchant_id, account_id, currency, count(*) AS entries,
+                   -- Null on an account's first new entry, which its balance is compared with instead.
+                   bool_or(recorded_at < recorded_before
+                        OR posted_after <> posted_before + posted_moved
+                        OR pending_debits_after <> debits_before + debits_moved
+                        OR pending_credits_after <> credits_before + credits_moved) AS broken,
+                   min(posted_after - posted_moved) FILTER (WHERE is_first) AS posted_before,
+                   min(pending_debits_after - debits_moved) FILTER (WHERE is_first) AS debits_before,
+                   min(pending_credits_after - credits_moved) FILTER (WHERE is_first) AS credits_before,
+                   min(posted_after) FILTER (WHERE is_last) AS posted,
+                   min(pending_debits_after) FILTER (WHERE is_last) AS pending_debits,
+                   min(pending_credits_after) FILTER (WHERE is_last) AS pending_credits,
+                   max(account_version) AS version,
+                   min(recorded_at) AS first_recorded,
+                   max(recorded_at) AS last_recorded,
+                   -- posted - pending_credits, and -posted - pending_debits, without leaving 64 bits.
+                   bool_or(pending_credits_after > least(posted_after, 0) + 9223372036854775807)
+                       AS beyond_as_debit_normal,
+                   bool_or(pending_debits_after > 9223372036854775807 - greatest(posted_after, 0))
+                       AS beyond_as_credit_normal
+            FROM (
+                SELECT merchant_id, account_id, currency, account_version, recorded_at,
+                       posted_after, pending_debits_after, pending_credits_after,
+                       CASE layer WHEN 'POSTED' THEN amount ELSE 0 END AS posted_moved,
+                       CASE WHEN layer = 'PENDING' AND (amount > 0) <> releases THEN amount ELSE 0 END
+                           AS debits_moved,
+                       CASE WHEN layer = 'PENDING' AND (amount > 0) = releases THEN -amount ELSE 0 END
+                           AS credits_moved,
+                       lag(account_version) OVER history IS NULL AS is_first,
+                       lag(recorded_at) OVER history AS recorded_before,
+                       lag(posted_after) OVER history AS posted_before,
+                       lag(pending_debits_after) OVER history AS debits_before,
+                       lag(pending_credits_after) OVER history AS credits_before,
+                       lead(account_version) OVER history IS NULL AS is_last
+                FROM booked
+                WINDOW history AS (PARTITION BY account_id, merchant_id, currency ORDER BY account_version)
+            ) AS e
+            GROUP BY account_id, merchant_id, currency
+        ) AS history
+        WHERE b.merchant_id = history.merchant_id
+          AND b.account_id = history.account_id
+          AND b.currency = history.currency
+          AND history.broken IS NOT TRUE
+          -- Versions are unique and all of those before are taken, so this many up to here have no gap.
+          AND b.version + history.entries = history.version
+          AND b.posted = history.posted_before
+          AND b.pending_debits = history.debits_before
+          AND b.pending_credits = history.credits_before
+          AND coalesce(b.recorded_at, '-infinity') <= history.first_recorded
+          AND NOT CASE WHEN b.debit_normal THEN beyond_as_debit_normal ELSE beyond_as_credit_normal END
+        RETURNING history.entries
+    )
+    SELECT sum(entries) INTO followed FROM moved;
+    IF coalesce(followed, 0) <> (SELECT count(*) FROM booked) THEN
+        RAISE EXCEPTION 'an entry does not continue its account' USING ERRCODE = 'PF005';
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- They fire in the order of their names.
+CREATE TRIGGER entries_balanced AFTER INSERT ON entries
+    REFERENCING NEW TABLE AS booked
+    FOR EACH STATEMENT EXECUTE FUNCTION require_zero_sums();
+CREATE TRIGGER entries_complete AFTER INSERT ON entries
+    REFERENCING NEW TABLE AS booked
+    FOR EACH STATEMENT EXECUTE FUNCTION require_whole_transactions();
+CREATE TRIGGER entries_continue AFTER INSERT ON entries
     REFERENCING NEW TABLE AS booked
     FOR EACH STATEMENT EXECUTE FUNCTION apply_entries();
 
 CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- A transaction never changes, but for a hold that is resolved.
+-- What resolves a hold takes it back whole, entry by entry, and what reverses a transaction posts its exact
+-- opposite. Told at the commit, when the entries and the hold's new status are there. That neither has other
+-- PENDING entries is seen to above.
+CREATE FUNCTION require_exact_undoing() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    resolves        CONSTANT boolean := NEW.resolves_transaction_id IS NOT NULL;
+    undone_id       CONSTANT text := coalesce(NEW.resolves_transaction_id, NEW.reverses_transaction_id);
+    undone_layer    CONSTANT text := CASE WHEN resolves THEN 'PENDING' ELSE 'POSTED' END;
+    expected_status CONSTANT text := CASE WHEN resolves THEN 'RESOLVED' ELSE 'POSTED' END;
+    exact boolean;
+BEGIN
+    SELECT bool_and(undone_times = undoing_times) INTO exact
+    FROM (
+        SELECT count(*) FILTER (WHERE transaction_id = undone_id) AS undone_times,
+               count(*) FILTER (WHERE transaction_id = NEW.id) AS undoing_times
+        FROM entries
+        WHERE merchant_id = NEW.merchant_id
+          AND transaction_id IN (undone_id, NEW.id)
+          AND layer = undone_layer
+        GROUP BY account_id, CASE transaction_id WHEN NEW.id THEN -amount ELSE amount END
+    ) AS compared;
+    IF exact AND undone_id <> NEW.id AND EXISTS (
+        SELECT FROM transactions
+        WHERE merchant_id = NEW.merchant_id AND id = undone_id AND status = expected_status
+    ) THEN
+        RETURN NULL;
+    END IF;
+    IF resolves THEN
+        RAISE EXCEPTION 'a hold is taken back whole or not at all' USING ERRCODE = 'PF007';
+    END IF;
+    RAISE EXCEPTION 'a reversal is the exact opposite of what was posted' USING ERRCODE = 'PF008';
+END
+$$;
+
+CREATE CONSTRAINT TRIGGER transactions_undo_exactly AFTER INSERT ON transactions
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.resolves_transaction_id IS NOT NULL OR NEW.reverses_transaction_id IS NOT NULL)
+    EXECUTE FUNCTION require_exact_undoing();
+
+-- A transaction never changes, but for a hold that another one resolves.
 CREATE FUNCTION only_resolve_holds() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
@@ -193,6 +286,12 @@ BEGIN
             OLD.expires_at, OLD.resolves_transaction_id, OLD.reverses_transaction_id, OLD.recorded_at)
     THEN
         RAISE EXCEPTION 'a transaction is never changed, only a hold is resolved' USING ERRCODE = 'PF001';
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM public.transactions
+        WHERE merchant_id = NEW.merchant_id AND resolves_transaction_id = NEW.id
+    ) THEN
+        RAISE EXCEPTION 'a hold is resolved by a transaction' USING ERRCODE = 'PF007';
     END IF;
     RETURN NEW;
 END
@@ -214,7 +313,8 @@ CREATE TRIGGER transactions_kept BEFORE DELETE OR TRUNCATE ON transactions
 CREATE TRIGGER accounts_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON accounts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
-REVOKE EXECUTE ON FUNCTION open_balances(), apply_entries() FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION open_balances(), require_zero_sums(), require_whole_transactions(), apply_entries(),
+    require_exact_undoing() FROM PUBLIC;
 GRANT SELECT, INSERT ON accounts, transactions, entries TO payflow_application;
 GRANT UPDATE (status) ON transactions TO payflow_application;
 GRANT SELECT ON balances TO payflow_application;

@@ -67,19 +67,19 @@ INSERTS = (
     """,
     """
     INSERT INTO accounts
-    SELECT merchant_id, 'account-' || a, '', 'ASSET', 'USD', true, '2026-01-01'
+    SELECT merchant_id, 'account-' || a, 'ASSET', 'USD', true, '2026-01-01'
     FROM unnest(%(merchants)s::text[]) AS m (merchant_id), generate_series(1, 100) AS a
     """,
     """
     INSERT INTO accounts
-    SELECT merchant_id, 'sys:' || role || ':simulator:USD', '', type, 'USD', true, '2026-01-01'
+    SELECT merchant_id, 'sys:' || role || ':simulator:USD', type, 'USD', true, '2026-01-01'
     FROM unnest(%(merchants)s::text[]) AS m (merchant_id),
          (VALUES ('psp_clearing', 'ASSET'), ('merchant_payable', 'LIABILITY'), ('platform_fees', 'REVENUE'))
              AS chart (role, type)
     """,
     """
     INSERT INTO transactions
-    SELECT merchant_id, 'txn_' || n, 'POSTED', 2, NULL, NULL, NULL, NULL, at FROM made
+    SELECT merchant_id, 'txn_' || n, bucket, 'POSTED', 2, NULL, NULL, NULL, NULL, NULL, at FROM made
     """,
     """
     INSERT INTO entries

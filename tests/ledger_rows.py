@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,7 +49,7 @@ def account(
 
 def transaction(identifier: str, **columns: Any) -> dict[str, Any]:
     """A row of transactions: two entries, posted LATER, unless ``columns`` say otherwise."""
-    usual = {"merchant_id": MERCHANT, "id": identifier, "status": "POSTED", "entry_count": 2}
+    usual = {"merchant_id": MERCHANT, "id": identifier, "bucket": 0, "status": "POSTED", "entry_count": 2}
     return usual | {"recorded_at": LATER} | columns
 
 
@@ -74,16 +75,97 @@ def entry(
     return usual | columns
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What an entry says of itself: an amount on an account, posted unless it ``holds`` or ``releases``."""
+
+    account_id: str
+    amount: int
+    holds: bool = False
+    releases: bool = False
+
+
+def held(account_id: str, amount: int) -> Line:
+    """A line of a hold."""
+    return Line(account_id, amount, holds=True)
+
+
+def released(account_id: str, amount: int) -> Line:
+    """A line that takes a hold's back; its amount is the hold's negated."""
+    return Line(account_id, amount, releases=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Where an account stands."""
+
+    version: int = 0
+    posted: int = 0
+    debits: int = 0
+    credits: int = 0
+
+    def behind(self, line: Line) -> Sums:
+        """Where it stands behind a line."""
+        after = replace(self, version=self.version + 1)
+        if not (line.holds or line.releases):
+            return replace(after, posted=self.posted + line.amount)
+        if (line.amount > 0) is not line.releases:
+            return replace(after, debits=self.debits + line.amount)
+        return replace(after, credits=self.credits - line.amount)
+
+
+@dataclass(slots=True)
+class RunningSums:
+    """Writes entries with the sums behind them, line by line."""
+
+    accounts: dict[str, Sums] = field(default_factory=dict)
+
+    def entries(
+        self, transaction_id: str, lines: Iterable[Line], recorded_at: datetime
+    ) -> list[dict[str, Any]]:
+        """The rows of one transaction."""
+        return [
+            self._entry(transaction_id, position, line, recorded_at) for position, line in enumerate(lines, 1)
+        ]
+
+    def _entry(self, transaction_id: str, position: int, line: Line, recorded_at: datetime) -> dict[str, Any]:
+        after = self.accounts.get(line.account_id, Sums()).behind(line)
+        self.accounts[line.account_id] = after
+        return entry(
+            line.account_id,
+            after.version,
+            transaction_id,
+            position,
+            line.amount,
+            layer="PENDING" if line.holds or line.releases else "POSTED",
+            releases=line.releases,
+            posted_after=after.posted,
+            pending_debits_after=after.debits,
+            pending_credits_after=after.credits,
+            recorded_at=recorded_at,
+        )
+
+
+def running_sums() -> RunningSums:
+    """Where the accounts of open_books stand."""
+    cash, owed = Sums(2, 100, debits=10), Sums(2, -100, credits=10)
+    return RunningSums({"cash": cash, "owed": owed})
+
+
 def open_books(connection: psycopg.Connection[Any]) -> None:
-    """Accounts cash, till (never negative), owed and euros; cash and owed carry a posted
-    transaction of 100 (``posted``) and a hold of 10 (``hold``)."""
-    held = {"layer": "PENDING", "recorded_at": FIRST}
+    """Accounts cash, gold, silver, till (never negative), owed, debt, earned and euros; cash and owed carry a
+    posted transaction of 100 (``posted``) and a hold of 10 (``hold``); see running_sums."""
+    sums = RunningSums()
     statements = (
         insert(
             "accounts",
             account("cash", "ASSET"),
+            account("gold", "ASSET"),
+            account("silver", "ASSET"),
             account("till", "ASSET", allow_negative=False),
             account("owed", "LIABILITY"),
+            account("debt", "LIABILITY"),
+            account("earned", "REVENUE"),
             account("euros", "ASSET", "EUR"),
         ),
         insert(
@@ -93,10 +175,8 @@ def open_books(connection: psycopg.Connection[Any]) -> None:
         ),
         insert(
             "entries",
-            entry("cash", 1, "posted", 1, 100, posted_after=100, recorded_at=FIRST),
-            entry("owed", 1, "posted", 2, -100, posted_after=-100, recorded_at=FIRST),
-            entry("cash", 2, "hold", 1, 10, posted_after=100, pending_debits_after=10, **held),
-            entry("owed", 2, "hold", 2, -10, posted_after=-100, pending_credits_after=10, **held),
+            *sums.entries("posted", [Line("cash", 100), Line("owed", -100)], FIRST),
+            *sums.entries("hold", [held("cash", 10), held("owed", -10)], FIRST),
         ),
     )
     run(connection, statements)
