@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import click
+from google.protobuf.message import Message
 
-from payflow.v1.merchant_pb2 import Merchant, PspAccount
 from server.gateway.json_encoder import MessageEncoder
 
-Resource = Merchant | PspAccount
 
-
-def print_one(resource: Resource, as_json: bool) -> None:
+def print_one(resource: Message, as_json: bool) -> None:
     """One resource: a line for each field."""
-    values = _values(resource)
     if as_json:
-        click.echo(json.dumps(values, indent=2, ensure_ascii=False))
-        return
-    width = max(map(len, values))
-    for name, value in values.items():
-        click.echo(f"{name:<{width}}  {_cell(value)}")
+        print_json(resource)
+    else:
+        print_fields({name: _cell(value) for name, value in _values(resource).items()})
 
 
-def print_many(resources: Sequence[Resource], columns: Sequence[str], as_json: bool) -> None:
+def print_many(resources: Sequence[Message], columns: Sequence[str], as_json: bool) -> None:
     """Several resources: a row for each, with ``columns``; as JSON, an array of whole resources."""
     rows = [_values(resource) for resource in resources]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        _echo_json(rows)
         return
-    cells = [[name.upper() for name in columns]]
-    cells += [[_cell(row.get(name, "")) for name in columns] for row in rows]
+    cells = ([_cell(row.get(name, "")) for name in columns] for row in rows)
+    print_table([name.upper() for name in columns], cells)
+
+
+def print_json(resource: Message) -> None:
+    """One resource as the HTTP API has it."""
+    _echo_json(_values(resource))
+
+
+def print_fields(values: Mapping[str, str]) -> None:
+    """A line for each, its name first."""
+    width = max(map(len, values))
+    for name, value in values.items():
+        click.echo(f"{name:<{width}}  {value}".rstrip())
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right_aligned: Container[str] = ()
+) -> None:
+    """A row for each under the names of the columns; those ``right_aligned`` hold numbers."""
+    cells = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for row_cells in cells:
-        padded = (cell.ljust(width) for cell, width in zip(row_cells, widths, strict=True))
+    for row in cells:
+        padded = (
+            cell.rjust(width) if name in right_aligned else cell.ljust(width)
+            for cell, name, width in zip(row, columns, widths, strict=True)
+        )
         click.echo("  ".join(padded).rstrip())
 
 
-def _values(resource: Resource) -> dict[str, Any]:
-    return MessageEncoder(resource.DESCRIPTOR, {})(resource)
+def _values(resource: Message) -> dict[str, Any]:
+    descriptor: Any = resource.DESCRIPTOR
+    return MessageEncoder(descriptor, {})(resource)
+
+
+def _echo_json(value: object) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _cell(value: object) -> str:

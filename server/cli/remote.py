@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 
+from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
 from server.config import Settings
 
@@ -41,11 +42,25 @@ idempotency_key_option = click.option(
 @contextmanager
 def merchant_service(address: str | None) -> Iterator[MerchantServiceStub]:
     """The merchant service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield MerchantServiceStub(channel)
+
+
+@contextmanager
+def ledger_service(address: str | None) -> Iterator[LedgerServiceStub]:
+    """The ledger service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield LedgerServiceStub(channel)
+
+
+@contextmanager
+def _channel(address: str | None) -> Iterator[grpc.Channel]:
+    """A connection; a refusal of a call on it becomes the command's."""
     settings = Settings.from_environment(os.environ)
     target = address or f"127.0.0.1:{settings.grpc_port}"
     with grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", 0)]) as channel:
         try:
-            yield MerchantServiceStub(channel)
+            yield channel
         except grpc.RpcError as error:
             raise click.ClickException(_in_one_line(error, target)) from error
 
