@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,19 @@ from payflow.domain.clock import Clock
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
 from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.intent.status import IntentStatus
-from payflow.domain.ledger.statements import AccountBalance, TrialBalance
+from payflow.domain.ledger.statements import (
+    AccountBalance,
+    AccountFilter,
+    AccountStatement,
+    EntryFilter,
+    Period,
+    RecordedEntry,
+    TransactionFilter,
+    TrialBalance,
+    Versions,
+)
 from payflow.domain.merchant.state import Merchant, PspAccount
-from payflow.domain.resources import PaymentIntentView, RefundView
+from payflow.domain.resources import AccountView, PaymentIntentView, RefundView, TransactionView
 from payflow.domain.stored_event import StoredEvent
 from payflow.psp.connector import Connector
 
@@ -60,14 +70,67 @@ class Payments(Protocol):
 class Ledger(Protocol):
     """Reads the books."""
 
+    def account(self, merchant_id: str, account_id: str, deadline: float) -> AccountView | None:
+        """One account, or None."""
+        ...
+
+    def accounts(
+        self, merchant_id: str, wanted: AccountFilter, after: str, limit: int, deadline: float
+    ) -> list[AccountView]:
+        """Accounts that match, by id, behind the one with id ``after``."""
+        ...
+
+    def transaction(self, merchant_id: str, transaction_id: str, deadline: float) -> TransactionView | None:
+        """One transaction, or None."""
+        ...
+
+    def transactions(
+        self, merchant_id: str, wanted: TransactionFilter, before: str, limit: int, deadline: float
+    ) -> list[TransactionView]:
+        """Transactions that match, newest first, older than ``before``; empty starts at the newest."""
+        ...
+
+    def entries(
+        self, merchant_id: str, wanted: EntryFilter, beyond: int, rising: bool, limit: int, deadline: float
+    ) -> list[RecordedEntry] | None:
+        """Entries beyond an account version, or beyond a position where a transaction is given.
+
+        None where there is no such account or transaction.
+        """
+        ...
+
     def balance(
         self, merchant_id: str, account_id: str, as_of: datetime | None, deadline: float
     ) -> AccountBalance | None:
         """An account's balance, as of a recorded instant where one is given."""
         ...
 
-    def trial_balance(self, merchant_id: str, deadline: float) -> TrialBalance:
-        """Every balance and the totals."""
+    def balances(
+        self, merchant_id: str, account_ids: Sequence[str], as_of: datetime | None, deadline: float
+    ) -> list[AccountBalance]:
+        """The accounts' balances in their order, without those that are not there."""
+        ...
+
+    def trial_balance(
+        self, merchant_id: str, as_of: datetime | None, after: str, limit: int, deadline: float
+    ) -> TrialBalance:
+        """Balances by id, behind the account ``after``, and the totals of all. Raises LIMIT_REACHED."""
+        ...
+
+    def statement(
+        self,
+        merchant_id: str,
+        account_id: str,
+        period: Period,
+        versions: Versions | None,
+        after: int,
+        limit: int,
+        deadline: float,
+    ) -> AccountStatement | None:
+        """The period's entries above version ``after``; None without such an account.
+
+        ``versions`` are those that an earlier page found the period to be.
+        """
         ...
 
 

@@ -18,47 +18,84 @@ class Pending:
     submission: Submission
     deadline: float | None
     result: Future[Result] = field(default_factory=Future)
+    weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weight = self.submission.weight
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Bounds by commands and by the ledger entries that they book, of what waits and of a batch."""
+
+    waiting_max: int = 1_000
+    waiting_entries_max: int = 200_000
+    batch_max: int = 128
+    batch_entries_max: int = 1_000
+
+
+class _Line:
+    """First in, first out, with the sum of the weights."""
+
+    def __init__(self) -> None:
+        self._items: deque[Pending] = deque()
+        self.weight = 0
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, pending: Pending) -> None:
+        self._items.append(pending)
+        self.weight += pending.weight
+
+    def take(self, count_max: int, weight_max: int) -> list[Pending]:
+        """From the front, the first one whatever its weight."""
+        taken: list[Pending] = []
+        room = weight_max
+        while self._items and len(taken) < count_max:
+            room -= self._items[0].weight
+            if taken and room < 0:
+                break
+            taken.append(self._items.popleft())
+        self.weight -= sum(pending.weight for pending in taken)
+        return taken
 
 
 class CommitQueue:
-    """First in, first out. What finishes work already begun is always let in: PSP slots bound it."""
+    """Two lines that take turns: bulks that fill a batch alone, and everything else.
 
-    def __init__(self, waiting_max: int, entries_max: int) -> None:
-        """``entries_max`` bounds the ledger entries of what waits."""
-        self._waiting_max = waiting_max
-        self._entries_max = entries_max
-        self._entries = 0
-        self._items: deque[Pending] = deque()
+    So whoever comes with one payment waits for one bulk at most, and is not refused for others' bulks.
+    What finishes work already begun is always let in: PSP slots bound it.
+    """
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._limits = limits
+        self._bulks, self._others = _Line(), _Line()
+        self._bulk_is_next = False
         self._changed = threading.Condition()
         self._closed = False
 
     def put(self, pending: Pending, *, always: bool = False) -> None:
-        """Adds to the end. Raises OVERLOADED when the queue is full or closed, unless ``always``."""
+        """Adds to the end. Raises OVERLOADED when the line is full or closed, unless ``always``."""
+        limits = self._limits
+        line = self._bulks if pending.weight > limits.batch_entries_max else self._others
         with self._changed:
-            full = len(self._items) >= self._waiting_max or self._entries >= self._entries_max
+            full = len(line) >= limits.waiting_max or line.weight >= limits.waiting_entries_max
             if self._closed or (full and not always):
                 raise overloaded()
-            self._items.append(pending)
-            self._entries += pending.submission.weight
+            line.add(pending)
             self._changed.notify()
 
-    def take(self, batch_max: int, entries_max: int) -> list[Pending]:
-        """Waits for something, then takes at most ``batch_max`` of it; empty once closed and drained.
-
-        At most ``entries_max`` ledger entries come together, so that a large bulk is a batch of its own.
-        """
+    def take(self) -> list[Pending]:
+        """Waits for something, then takes a batch of it; empty once closed and drained."""
         with self._changed:
-            while not self._items and not self._closed:
+            while not len(self) and not self._closed:
                 self._changed.wait()
-            taken: list[Pending] = []
-            room = entries_max
-            while self._items and len(taken) < batch_max:
-                room -= self._items[0].submission.weight
-                if taken and room < 0:
-                    break
-                taken.append(self._items.popleft())
-            self._entries -= sum(pending.submission.weight for pending in taken)
-            return taken
+            bulk = bool(self._bulks) and (self._bulk_is_next or not self._others)
+            self._bulk_is_next = not bulk
+            if bulk:
+                return self._bulks.take(1, 0)
+            return self._others.take(self._limits.batch_max, self._limits.batch_entries_max)
 
     def close(self) -> None:
         """Lets nothing more in; what is there is still taken."""
@@ -67,4 +104,4 @@ class CommitQueue:
             self._changed.notify_all()
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._bulks) + len(self._others)

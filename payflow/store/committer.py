@@ -20,7 +20,7 @@ from payflow.domain.folding.submission import Refused, Result, Submission
 from payflow.domain.folding.working_set import Changes
 from payflow.store import failures
 from payflow.store.commit_metrics import BATCH_COMMANDS, BATCH_RETRIES, BATCHES
-from payflow.store.commit_queue import CommitQueue, Pending
+from payflow.store.commit_queue import CommitQueue, Pending, QueueLimits
 from payflow.store.failures import Verdict
 from payflow.store.loading import load
 from payflow.store.patience import Patience
@@ -32,16 +32,9 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class CommitLimits:
-    """Bounds of the pipeline, by commands and by the ledger entries that they may book.
+class CommitLimits(QueueLimits):
+    """Bounds of the pipeline. A batch is a few MB at most: fields are bounded, and so is a bulk's message."""
 
-    A batch is a few MB at most: fields are bounded, and so is a bulk's message.
-    """
-
-    waiting_max: int = 1_000
-    waiting_entries_max: int = 200_000
-    batch_max: int = 128
-    batch_entries_max: int = 1_000
     tries_max: int = 15
     backoff_s: float = 0.002
     backoff_max_s: float = 0.25
@@ -70,7 +63,7 @@ class Committer:
         self._key_ttl = key_ttl
         self._on_commit = on_commit
         self._jitter = jitter or random.Random()
-        self._queue = CommitQueue(self._limits.waiting_max, self._limits.waiting_entries_max)
+        self._queue = CommitQueue(self._limits)
         self._writer = WriterConnection(conninfo, lane)
         self._thread = threading.Thread(target=self._run, name=f"committer-{lane}", daemon=True)
 
@@ -104,7 +97,7 @@ class Committer:
         self._writer.drop()
 
     def _run(self) -> None:
-        while batch := self._queue.take(self._limits.batch_max, self._limits.batch_entries_max):
+        while batch := self._queue.take():
             in_time = [pending for pending in batch if _is_in_time(pending)]
             if in_time:
                 self._settle(in_time)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from psycopg import Connection
 from psycopg.rows import dict_row
@@ -34,6 +35,12 @@ CONNECT_TIMEOUT_S = 3
 
 Rows = list[dict[str, Any]]
 Query = tuple[str, Sequence[Any]]
+
+
+class Ask(Protocol):
+    """Answers a query with every row; see ReadPool.all."""
+
+    def __call__(self, sql: str, parameters: Sequence[Any], plan_anew: bool = False) -> Rows: ...
 
 
 class ReadConnection(Connection[dict[str, Any]]):
@@ -94,10 +101,10 @@ class ReadPool:
         with self._connection(deadline) as connection:
             return connection.execute(sql, parameters).fetchone()
 
-    def all(self, sql: str, parameters: Sequence[Any], deadline: float) -> Rows:
-        """Every row."""
+    def all(self, sql: str, parameters: Sequence[Any], deadline: float, *, plan_anew: bool = False) -> Rows:
+        """Every row. ``plan_anew`` is for queries whose best plan depends on their parameters."""
         with self._connection(deadline) as connection:
-            return connection.execute(sql, parameters).fetchall()
+            return _ask(connection, sql, parameters, plan_anew)
 
     def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:
         """The rows of each query, all seen at one instant, in one round trip."""
@@ -109,6 +116,12 @@ class ReadPool:
             return [cursor.fetchall() for cursor in cursors]
 
     @contextmanager
+    def instant(self, deadline: float) -> Iterator[Ask]:
+        """For queries that depend on each other's answers, all seen at one instant."""
+        with self._connection(deadline) as connection, connection.transaction():
+            yield partial(_ask, connection)
+
+    @contextmanager
     def _connection(self, deadline: float) -> Iterator[ReadConnection]:
         """Raises DEADLINE_EXCEEDED, OVERLOADED or DATABASE_UNAVAILABLE."""
         left_s = min(self._limits.statement_max_s, deadline - time.monotonic())
@@ -117,6 +130,10 @@ class ReadPool:
         with told_to_callers(), self._pool.connection(min(left_s, self._limits.wait_max_s)) as connection:
             connection.limit_time(left_s)
             yield connection
+
+
+def _ask(connection: ReadConnection, sql: str, parameters: Sequence[Any], plan_anew: bool = False) -> Rows:
+    return connection.execute(sql, parameters, prepare=False if plan_anew else None).fetchall()
 
 
 def _configure(connection: ReadConnection) -> None:

@@ -16,7 +16,7 @@ from payflow.v1 import events_pb2
 from payflow.wire.dataclass_codec import fill, parse
 
 SCHEMA_VERSION = 1
-_PREFIXES = ("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction")
+_AGGREGATES = ("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,7 @@ class EventType:
 def _event_type(domain: type[Event]) -> EventType:
     words = re.findall(r"[A-Z][a-z]*", domain.__name__)
     snake = "_".join(words).lower()
-    aggregate = next(
-        name
-        for name in (
-            "payment_intent",
-            "psp_account",
-            "merchant",
-            "refund",
-            "attempt",
-            "account",
-            "transaction",
-        )
-        if snake.startswith(name)
-    )
+    aggregate = next(name for name in _AGGREGATES if snake.startswith(name))
     return EventType(
         f"{aggregate}.{snake.removeprefix(aggregate + '_')}",
         snake,

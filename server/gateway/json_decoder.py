@@ -80,9 +80,14 @@ def message_decoder(descriptor: Descriptor, known: dict[str, MessageDecoder]) ->
     return known.get(descriptor.full_name) or MessageDecoder(descriptor, known)
 
 
-def _field_decoder(field: FieldDescriptor, known: dict[str, MessageDecoder]) -> Decode:
+def map_entry(field: FieldDescriptor) -> Descriptor | None:
+    """The message of key and value of a field that is a map; None for other fields."""
     entry = field.message_type
-    if entry is not None and entry.GetOptions().map_entry:
+    return entry if entry is not None and entry.GetOptions().map_entry else None
+
+
+def _field_decoder(field: FieldDescriptor, known: dict[str, MessageDecoder]) -> Decode:
+    if entry := map_entry(field):
         if entry.fields_by_name["key"].cpp_type != FieldDescriptor.CPPTYPE_STRING:
             raise TypeError(f"{field.full_name}: only string keys have a JSON form")
         return _map_decoder(_value_decoder(entry.fields_by_name["value"], known))

@@ -6,12 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from payflow.domain.fields import IDEMPOTENCY_KEY_MAX
 from server.gateway.errors import HTTP_STATUS, REQUEST_TOO_LARGE_STATUS
+from server.gateway.json_decoder import map_entry
 from server.gateway.openapi_schemas import Schema, Schemas, reachable
 from server.gateway.proto_comments import contract_comments
 from server.gateway.routes import Route
 from server.rpc.call import CORRELATION_ID, IDEMPOTENT_REPLAYED
+
+# Standard methods that change nothing, whichever HTTP method they take.
+_READS = ("Get", "List", "BatchGet")
 
 _ERRORS = {
     str(status): {"$ref": "#/components/responses/Error"}
@@ -120,11 +126,11 @@ def _parameters(route: Route, schemas: Schemas) -> list[Schema]:
     ]
     if route.body != "*":
         parameters += [
-            _parameter(field.name, "query", schemas.field(field))
+            _parameter(field.name, "query", schemas.field(field)) | _map_style(field)
             for field in fields
             if field.name not in (*route.variables, route.body)
         ]
-    if route.http_method != "GET":
+    if not route.rpc.name.startswith(_READS):
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return [*parameters, {"$ref": "#/components/parameters/CorrelationId"}]
 
@@ -138,6 +144,11 @@ def _parameter(name: str, place: str, schema: Schema) -> Schema:
         "description": description,
         "schema": schema,
     }
+
+
+def _map_style(field: FieldDescriptor) -> Schema:
+    """A map's entries are parameters of their own: ``metadata[order]=7``."""
+    return {"style": "deepObject", "explode": True} if map_entry(field) else {}
 
 
 def _body(route: Route, schemas: Schemas) -> Schema:

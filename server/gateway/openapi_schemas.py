@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.gateway.enum_names import enum_names
+from server.gateway.json_decoder import map_entry
 
 Schema = dict[str, Any]
 
@@ -46,8 +47,7 @@ class Schemas:
 
     def field(self, field: FieldDescriptor) -> Schema:
         """The schema of a field's value; the field's comment describes it."""
-        entry = field.message_type
-        if entry is not None and entry.GetOptions().map_entry:
+        if entry := map_entry(field):
             values = self._value(entry.fields_by_name["value"])
             schema: Schema = {"type": "object", "additionalProperties": values}
         elif field.is_repeated:

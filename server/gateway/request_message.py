@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from payflow.domain.errors import invalid_field
-from server.gateway.json_decoder import InvalidValue, MessageDecoder
+from server.gateway.json_decoder import InvalidValue, MessageDecoder, map_entry
 from server.gateway.json_text import parse_object
 from server.gateway.routes import Route
 
@@ -44,18 +44,25 @@ def _from_body(route: Route, body: bytes) -> dict[str, Any]:
 
 def _from_query(route: Route, query: bytes) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for name, text in _query_parameters(query):
+    for parameter, text in _query_parameters(query):
+        # A map's entries are parameters of their own: metadata[order]=7.
+        name, _, key = parameter.partition("[")
         field = route.rpc.input_type.fields_by_name.get(name)
-        if field is None or name == route.body:
-            raise invalid_field(name, "is not a parameter of this call")
-        value = _typed(route.rpc.input_type, name, text)
-        if field.is_repeated:
-            fields.setdefault(name, []).append(value)
-        elif name in fields:
-            raise invalid_field(name, "is given more than once")
+        if field is None or name == route.body or bool(map_entry(field)) != key.endswith("]"):
+            raise invalid_field(parameter, "is not a parameter of this call")
+        if map_entry(field):
+            _put(fields.setdefault(name, {}), key.removesuffix("]"), text, parameter)
+        elif field.is_repeated:
+            fields.setdefault(name, []).append(_typed(route.rpc.input_type, name, text))
         else:
-            fields[name] = value
+            _put(fields, name, _typed(route.rpc.input_type, name, text), parameter)
     return fields
+
+
+def _put(fields: dict[str, Any], name: str, value: Any, parameter: str) -> None:
+    if name in fields:
+        raise invalid_field(parameter, "is given more than once")
+    fields[name] = value
 
 
 def _query_parameters(query: bytes) -> list[tuple[str, str]]:

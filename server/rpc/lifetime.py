@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeAlias
 
 from server.config import Settings
@@ -19,6 +20,9 @@ from server.rpc.server import RpcServer, build_server
 
 AFTER_PSP_S: Final = 5.0
 """What a call may need after its PSP has answered, or has not: the second commit and the answer."""
+
+SIGNAL_LATENCY_MAX_S: Final = 0.5
+"""How long a signal may go unnoticed that came between the last look for one and the wait for events."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +47,17 @@ def stop_signals(*numbers: signal.Signals) -> Events:
     for number in numbers:
         signal.signal(number, ask)
     return events
+
+
+def next_event(events: Events) -> Event:
+    """Waits for it, never for long at a time.
+
+    Python runs a signal's handler between two instructions of the main thread. A signal in the last moment
+    before a wait interrupts nothing, and without an end of the wait it would be lost.
+    """
+    while True:
+        with suppress(Empty):
+            return events.get(timeout=SIGNAL_LATENCY_MAX_S)
 
 
 def drain_timeout_s(settings: Settings) -> float:
@@ -79,7 +94,7 @@ def run(
         monitor.start()
         _log.info("gRPC listens on %s:%d", settings.bind_host, server.port)
         on_serving()
-        events.get()
+        next_event(events)
         _drain(server, application, events, drain_timeout_s(settings))
         monitor.stop()
     finally:
@@ -108,7 +123,7 @@ def _finish_calls(server: RpcServer, events: Events, grace_s: float) -> bool:
 
     threading.Thread(target=tell, name="calls-ended", daemon=True).start()
     hurried = False
-    while events.get() is Event.STOP_ASKED:
+    while next_event(events) is Event.STOP_ASKED:
         _log.warning("told to stop again; cancelling the calls that are left")
         server.stop(None)
         hurried = True

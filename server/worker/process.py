@@ -19,6 +19,7 @@ RECOVERY_EVERY_S = 1.0
 EXPIRY_EVERY_S = 30.0
 HOLDS_EVERY_S = 1.0
 CLEANING_EVERY_S = 60.0
+SIGNAL_LATENCY_MAX_S = 0.5
 
 
 def run(settings: Settings) -> int:
@@ -47,6 +48,9 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
     ]
     log.info("worker ready")
+    # Not one long wait: a signal in the last moment before it would only be noticed at its end.
+    while not stop.wait(SIGNAL_LATENCY_MAX_S):
+        pass
     for thread in loops:
         thread.join()
 

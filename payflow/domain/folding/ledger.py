@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from payflow.domain.errors import PayFlowError, Reason, inside, not_found
+from payflow.domain.errors import PayFlowError, Reason, inside, invalid_field, not_found
 from payflow.domain.folding.recording import Happening, book_into, record
 from payflow.domain.folding.submission import Applied, Submission
 from payflow.domain.folding.working_set import Book, Changes, WorkingSet
@@ -69,6 +69,8 @@ class LedgerFold:
                 return self._resolve(hold, draft, command.texts, expired=False)
             case VoidHold():
                 hold = self._known(command.hold_id)
+                if command.expired:
+                    undoing.require_lapsed(hold, self._submission.now)
                 draft = undoing.voided_hold(hold, command.transaction_id)
                 return self._resolve(hold, draft, command.texts, command.expired)
             case ReverseTransaction():
@@ -101,6 +103,9 @@ class LedgerFold:
         return AccountView(self._merchant_id, account, command.texts, now)
 
     def _post(self, command: PostTransaction) -> TransactionView:
+        expires_at = command.terms.expires_at
+        if expires_at is not None and expires_at <= self._submission.now:
+            raise invalid_field("expires_at", "must be in the future")
         self._require_new_reference(command.terms.reference)
         self._require_versions(command.expected_versions)
         return self._booked(command.draft, command.terms, command.texts)
@@ -108,7 +113,7 @@ class LedgerFold:
     def _resolve(
         self, hold: RecordedTransaction, draft: DraftTransaction, texts: Texts, expired: bool
     ) -> TransactionView:
-        view = self._booked(draft, NO_TERMS, texts)
+        view = self._undone(draft, NO_TERMS, texts)
         self._working.transactions[self._merchant_id, hold.booked.id] = undoing.resolved(hold, draft.id)
         self._happenings.append(Happening(hold.booked.id, 2, TransactionResolved(draft.id, expired)))
         return view
@@ -117,10 +122,19 @@ class LedgerFold:
         original = self._known(command.reversed_id)
         draft = undoing.reversal(original, command.transaction_id)
         self._require_new_reference(command.reference)
-        view = self._booked(draft, Terms(command.reference), command.texts)
+        view = self._undone(draft, Terms(command.reference), command.texts)
         scoped = (self._merchant_id, command.reversed_id)
         self._working.transactions[scoped] = replace(original, reversed_by=draft.id)
         return view
+
+    def _undone(self, draft: DraftTransaction, terms: Terms, texts: Texts) -> TransactionView:
+        try:
+            return self._booked(draft, terms, texts)
+        except PayFlowError as error:
+            if not error.fields:
+                raise
+            # The entries are none of the request's: it only names the transaction.
+            raise invalid_field("id", f"cannot be undone: {error.fields[0].description}") from None
 
     def _booked(self, draft: DraftTransaction, terms: Terms, texts: Texts) -> TransactionView:
         merchant_id = self._merchant_id

@@ -9,7 +9,14 @@ from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.commands import IntentCommand
 from payflow.domain.intent.events import IntentEvent
 from payflow.domain.intent.state import Attempt
-from payflow.domain.ledger.commands import LedgerCommand, PostTransaction, PostTransactions
+from payflow.domain.ledger.commands import (
+    LedgerCommand,
+    PostHold,
+    PostTransaction,
+    PostTransactions,
+    ReverseTransaction,
+    VoidHold,
+)
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.commands import MerchantCommand
 from payflow.domain.merchant.events import MerchantEvent
@@ -17,6 +24,10 @@ from payflow.domain.resources import Resource
 
 Command = IntentCommand | MerchantCommand | LedgerCommand
 Event = IntentEvent | MerchantEvent | LedgerEvent
+
+# What is undone is only known once it is loaded: mostly 2 entries, 100 at most. A batch of the longest books
+# about as many entries as the largest bulk.
+UNDOING_WEIGHT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +59,15 @@ class Submission:
 
     @property
     def weight(self) -> int:
-        """How many entries it may book, at least 1, by which batches are bounded."""
+        """About how many entries it books, at least 1, by which batches are bounded."""
         command = self.command
         if isinstance(command, PostTransactions):
-            return sum(len(one.draft.postings) for one in command.items if isinstance(one, PostTransaction))
-        return len(command.draft.postings) if isinstance(command, PostTransaction) else 1
+            return sum(
+                len(one.draft.postings) if isinstance(one, PostTransaction) else 1 for one in command.items
+            )
+        if isinstance(command, PostTransaction):
+            return len(command.draft.postings)
+        return UNDOING_WEIGHT if isinstance(command, PostHold | VoidHold | ReverseTransaction) else 1
 
 
 @dataclass(frozen=True, slots=True)

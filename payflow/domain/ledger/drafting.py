@@ -47,15 +47,11 @@ def _posting(account_id: str, amount: int, currency: str, layer: Layer) -> Posti
     return Posting(own_account_id(account_id), amount, currency, layer)
 
 
-def terms(
-    reference: str, effective_at: datetime | None, expires_at: datetime | None, pending: bool, now: datetime
-) -> Terms:
-    """A transaction's terms; only a hold lapses, and only in the future."""
+def terms(reference: str, effective_at: datetime | None, expires_at: datetime | None, pending: bool) -> Terms:
+    """A transaction's terms; that a hold lapses in the future is told behind the look for duplicates."""
     fields.text("reference", reference, fields.REFERENCE_MAX)
     if expires_at is not None and not pending:
         raise invalid_field("expires_at", "is only for holds, with pending")
-    if expires_at is not None and expires_at <= now:
-        raise invalid_field("expires_at", "must be in the future")
     return Terms(reference, effective_at, expires_at)
 
 

@@ -24,8 +24,7 @@ def posted_hold(
 ) -> DraftTransaction:
     """Posts the hold, ``amount`` minor units of it or all, and takes it back whole."""
     _require_open(hold)
-    expires_at = hold.terms.expires_at
-    if expires_at is not None and expires_at <= now:
+    if _has_lapsed(hold, now):
         raise _refuse(hold, "the hold has expired", "EXPIRED")
     entries = hold.booked.entries
     posted = tuple(
@@ -39,6 +38,12 @@ def voided_hold(hold: RecordedTransaction, transaction_id: str) -> DraftTransact
     """Takes the hold back whole."""
     _require_open(hold)
     return DraftTransaction(transaction_id, _taken_back(hold), hold.booked.id)
+
+
+def require_lapsed(hold: RecordedTransaction, now: datetime) -> None:
+    """Refuses a hold that is to end by itself before its time."""
+    if not _has_lapsed(hold, now):
+        raise _refuse(hold, "the hold has not expired", hold.booked.status)
 
 
 def reversal(original: RecordedTransaction, transaction_id: str) -> DraftTransaction:
@@ -55,6 +60,10 @@ def reversal(original: RecordedTransaction, transaction_id: str) -> DraftTransac
     if original.reversed_by:
         raise _refuse(original, f"it was reversed by {original.reversed_by}", "REVERSED")
     return DraftTransaction(transaction_id, posted, reverses_transaction_id=booked.id)
+
+
+def _has_lapsed(hold: RecordedTransaction, now: datetime) -> bool:
+    return hold.terms.expires_at is not None and hold.terms.expires_at <= now
 
 
 def _part(entries: tuple[BookedEntry, ...], entry: BookedEntry, amount: int | None) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 
 import grpc
 
@@ -23,6 +22,7 @@ from payflow.domain.texts import Texts
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1 import ledger_pb2_grpc
 from payflow.wire.enums import member_of
+from payflow.wire.ledger import LAYERS
 from server.rpc.call import current_call
 from server.rpc.services.calls import changing_call, require_key, respond, scoped_merchant_id
 from server.rpc.services.instants import instant
@@ -67,7 +67,7 @@ class LedgerPostings(ledger_pb2_grpc.LedgerServiceServicer):
     ) -> pb.Transaction:
         require_key()
         request.merchant_id = _scope(request.merchant_id)
-        posting = _posting(request, request.merchant_id, self._ports.clock.now())
+        posting = _posting(request, request.merchant_id)
         call = changing_call("PostTransaction", request)
         merchant = merchant_scope.known(self._ports, call, request.merchant_id)
         return respond(post_transaction(self._ports, call, merchant, posting), pb.Transaction, context)
@@ -81,11 +81,8 @@ class LedgerPostings(ledger_pb2_grpc.LedgerServiceServicer):
         if sum(len(one.entries) for one in request.transactions) > drafting.BULK_ENTRIES_MAX:
             most = drafting.BULK_ENTRIES_MAX
             raise invalid_field("transactions", f"must have at most {most} entries in all")
-        request.merchant_id = _scope(request.merchant_id or request.transactions[0].merchant_id)
-        now = self._ports.clock.now()
-        items = [
-            _item(index, item, request.merchant_id, now) for index, item in enumerate(request.transactions)
-        ]
+        request.merchant_id = _scope(request.merchant_id or _merchant_of_all(request))
+        items = [_item(index, item, request.merchant_id) for index, item in enumerate(request.transactions)]
         call = changing_call("PostTransactions", request)
         merchant = merchant_scope.known(self._ports, call, request.merchant_id)
         answer = post_transactions(self._ports, call, merchant, items)
@@ -129,34 +126,45 @@ def _scope(merchant_id: str) -> str:
     return merchant_scope.required(scoped_merchant_id(current_call(), merchant_id))
 
 
-def _item(
-    index: int, request: pb.PostTransactionRequest, merchant_id: str, now: datetime
-) -> PostTransaction | PayFlowError:
+def _item(index: int, request: pb.PostTransactionRequest, merchant_id: str) -> PostTransaction | PayFlowError:
     try:
-        return _posting(request, merchant_id, now)
+        posting = _posting(request, merchant_id)
     except PayFlowError as refusal:
         return inside(f"transactions[{index}]", refusal)
+    # Said once for all, wherever it was said: the request's hash covers it.
+    request.ClearField("merchant_id")
+    return posting
 
 
-def _posting(request: pb.PostTransactionRequest, merchant_id: str, now: datetime) -> PostTransaction:
+def _merchant_of_all(request: pb.PostTransactionsRequest) -> str:
+    named = {one.merchant_id for one in request.transactions if one.merchant_id}
+    if len(named) > 1:
+        raise invalid_field("merchant_id", "is required where the transactions name several")
+    return named.pop() if named else ""
+
+
+def _posting(request: pb.PostTransactionRequest, merchant_id: str) -> PostTransaction:
     if request.merchant_id not in ("", merchant_id):
         raise invalid_field("merchant_id", f"must be {merchant_id}, the merchant of the call")
     layer = Layer.PENDING if request.pending else Layer.POSTED
-    lines = ((entry.account_id, entry.amount, entry.currency) for entry in request.entries)
-    terms = drafting.terms(
-        request.reference,
-        instant(request, "effective_at"),
-        instant(request, "expires_at"),
-        request.pending,
-        now,
-    )
+    effective_at, expires_at = instant(request, "effective_at"), instant(request, "expires_at")
+    terms = drafting.terms(request.reference, effective_at, expires_at, request.pending)
     return PostTransaction(
         merchant_id,
-        DraftTransaction("", drafting.postings(lines, layer)),
+        DraftTransaction("", drafting.postings(_lines(request, layer), layer)),
         terms,
         _texts(request.description, request.metadata),
         drafting.expected_versions(request.expected_versions),
     )
+
+
+def _lines(request: pb.PostTransactionRequest, layer: Layer) -> Iterator[tuple[str, int, str]]:
+    for index, entry in enumerate(request.entries):
+        if entry.layer not in (pb.LAYER_UNSPECIFIED, LAYERS[layer]):
+            raise invalid_field(f"entries[{index}].layer", f"must be {layer.lower()}, as pending says")
+        if entry.releases:
+            raise invalid_field(f"entries[{index}].releases", "is given by PayFlow; post or void the hold")
+        yield entry.account_id, entry.amount, entry.currency
 
 
 def _texts(description: str, metadata: Mapping[str, str]) -> Texts:

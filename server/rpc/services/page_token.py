@@ -6,7 +6,10 @@ import base64
 import binascii
 import hashlib
 
+from google.protobuf.message import Message
+
 from payflow.domain.errors import PayFlowError, invalid_field
+from payflow.domain.ledger.booking import INT64_MAX
 
 DIGEST_BYTES = 8
 TOKEN_CHARACTERS_MAX = 512
@@ -14,11 +17,20 @@ PAGE_SIZE_DEFAULT = 50
 PAGE_SIZE_MAX = 500
 
 
-def page_size(asked: int, default: int = PAGE_SIZE_DEFAULT) -> int:
+def page_size(asked: int, default: int = PAGE_SIZE_DEFAULT, most: int = PAGE_SIZE_MAX) -> int:
     """How many items a page holds; 0 asks for the default."""
-    if not 0 <= asked <= PAGE_SIZE_MAX:
-        raise invalid_field("page_size", f"must be from 1 to {PAGE_SIZE_MAX}, or absent")
+    if not 0 <= asked <= most:
+        raise invalid_field("page_size", f"must be from 1 to {most}, or absent")
     return asked or default
+
+
+def query_of(request: Message) -> str:
+    """The query that a request asks a page of: all its fields but those that say which page."""
+    query = type(request)()
+    query.CopyFrom(request)
+    query.ClearField("page_size")
+    query.ClearField("page_token")
+    return f"{request.DESCRIPTOR.full_name}:{query.SerializeToString(deterministic=True).hex()}"
 
 
 def encode(position: str, *query: str) -> str:
@@ -45,13 +57,19 @@ def decode(token: str, *query: str) -> str:
 def decode_number(token: str, *query: str) -> int:
     """The position in a listing that is ordered by a number; 0 for an empty token."""
     position = decode(token, *query)
-    if position and not position.isdecimal():
+    return numbers(position, 1)[0] if position else 0
+
+
+def numbers(position: str, count: int) -> list[int]:
+    """The ``count`` numbers of 64 bits that a position consists of, with colons in between."""
+    parts = position.split(":")
+    if len(parts) != count or not all(part.isdecimal() and int(part) <= INT64_MAX for part in parts):
         raise _refusal()
-    return int(position or 0)
+    return [int(part) for part in parts]
 
 
 def _refusal() -> PayFlowError:
-    return invalid_field("page_token", "must be the next_page_token of the same query")
+    return invalid_field("page_token", "must be a page token of the same query")
 
 
 def _digest(query: tuple[str, ...]) -> bytes:
