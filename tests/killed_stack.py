@@ -10,10 +10,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from server.ports import free_port
 from tests.databases import Database
+from tests.ports import free_port
 from tests.simulators import running_simulator
-from tests.stack import Process, Stack, running_stack
+from tests.stack import Process, Stack, running_stack, serves
+from tests.waiting import wait_until
 
 SERVERS = 2
 PSP = "psp"
@@ -52,14 +53,15 @@ class KilledStack:
         """Where the servers are, whether they run or not."""
         return [f"127.0.0.1:{port}" for port in self.ports.values()]
 
-    def kill_at_random(self, decisions: random.Random, seconds: float, stop: Callable[[], bool]) -> None:
-        """Kills one after the other, for so long or until ``stop`` says so; the PSP runs at the end."""
+    def kill_at_random(self, decisions: random.Random, stop: Callable[[], bool]) -> None:
+        """Kills one after the other until ``stop`` says so; the PSP runs at the end."""
         names = [*self.ports, WORKER, PSP]
         first = decisions.sample(names, len(names))
         # When the PSP dies its callers wait for a check, and servers have little to lose for a while.
         often = [*names, *self.ports, *self.ports]
-        ends_at = time.monotonic() + seconds
-        while time.monotonic() < ends_at and not stop():
+        while not stop():
+            # However long a server takes to start, there is work to be hit.
+            wait_until(lambda: any(map(serves, self.addresses)))
             time.sleep(decisions.uniform(0.3, 1.5))
             name = first.pop() if first else decisions.choice(often)
             self._kill(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 import grpc
@@ -20,8 +20,10 @@ from payflow.v1 import (
     refund_pb2,
     refund_pb2_grpc,
 )
+from tests.waiting import WAIT_S
 
-TIMEOUT_S = 30
+# Longer than any other limit, so that it is never this one that is met.
+TIMEOUT_S = WAIT_S
 
 
 class ApiError(Exception):
@@ -34,6 +36,7 @@ class ApiError(Exception):
         self.reason = ""
         self.retry_after_s: float | None = None
         self.fields: list[str] = []
+        self.metadata: dict[str, str] = {}
         for detail in status.details if status else ():
             self._read(detail)
         super().__init__(f"{self.code.name} {self.reason}: {self.message}")
@@ -46,6 +49,7 @@ class ApiError(Exception):
         )
         if detail.Unpack(info):
             self.reason = info.reason
+            self.metadata = dict(info.metadata)
         elif detail.Unpack(retry):
             self.retry_after_s = retry.retry_delay.ToTimedelta().total_seconds()
         elif detail.Unpack(bad):
@@ -73,7 +77,7 @@ class Caller:
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channel)
         self.merchants = merchant_pb2_grpc.MerchantServiceStub(self.channel)
 
-    def __enter__(self) -> Caller:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

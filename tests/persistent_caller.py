@@ -18,7 +18,7 @@ from payflow.v1 import payment_intent_pb2 as pb
 from payflow.v1 import payment_types_pb2, refund_pb2
 from tests.payments import ApiError, Caller, Reply
 
-GIVE_UP_AFTER_S = 90
+GIVE_UP_AFTER_S = 600
 POLL_S = 0.2
 PAUSE_MAX_S = 1.0
 REFUNDS_MAX = 3

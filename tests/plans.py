@@ -13,6 +13,8 @@ from psycopg import sql
 # Parameters as text, and as binary.
 PLACEHOLDER = re.compile("%[sb]")
 PLAN_CACHE_MODES = ("force_custom_plan", "force_generic_plan")
+# PostgreSQL plans five times for the parameters before it compares that with a generic plan.
+SETTLED_AFTER = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,29 @@ def explained(connection: psycopg.Connection[Any], statement: str, parameters: S
     return [_explained(connection, statement, parameters, mode) for mode in PLAN_CACHE_MODES]
 
 
+def settled(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any]) -> Plan:
+    """The statement executed as a prepared one, when PostgreSQL has made up its mind which plan to keep."""
+    return _explained(connection, statement, parameters, "auto", SETTLED_AFTER)
+
+
+def planned_anew(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any]) -> Plan:
+    """The statement executed as planned for these parameters."""
+    return _explained(connection, statement, parameters, "force_custom_plan")
+
+
+def shown(connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any]) -> str:
+    """The statement's plan as EXPLAIN shows it to people, without what differs from run to run."""
+    options = b"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF, SUMMARY OFF) "
+    with psycopg.ClientCursor(connection, row_factory=psycopg.rows.scalar_row) as cursor:
+        return "\n".join(cursor.execute(options + statement.encode(), parameters).fetchall())
+
+
 def _explained(
-    connection: psycopg.Connection[Any], statement: str, parameters: Sequence[Any], mode: str
+    connection: psycopg.Connection[Any],
+    statement: str,
+    parameters: Sequence[Any],
+    mode: str,
+    executed_before: int = 0,
 ) -> Plan:
     placeholders = [f"${number}" for number in range(1, len(parameters) + 1)]
     connection.execute("SAVEPOINT probe")
@@ -49,6 +72,9 @@ def _explained(
     arguments = sql.SQL(", ").join(map(sql.Literal, parameters))
     call = sql.SQL("({})").format(arguments) if parameters else sql.SQL("")
     explain = sql.SQL("EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE probe {}").format(call)
+    with psycopg.ClientCursor(connection) as cursor:
+        for _ in range(executed_before):
+            cursor.execute(sql.SQL("EXECUTE probe {}").format(call))
     with psycopg.ClientCursor(connection, row_factory=psycopg.rows.scalar_row) as cursor:
         root = cursor.execute(explain).fetchone()[0]["Plan"]  # type: ignore[index]  # there is one row
     connection.execute("DEALLOCATE probe")

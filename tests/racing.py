@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tests.payments import ApiError
+from tests.waiting import WAIT_S
 
 T = TypeVar("T")
-START_TIMEOUT_S = 30
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T | ApiError]:
     """Starts all calls together, each in a thread of its own; answers what each returned or was refused."""
-    start = threading.Barrier(len(calls), timeout=START_TIMEOUT_S)
+    start = threading.Barrier(len(calls), timeout=WAIT_S)
 
     def run(call: Callable[[], T]) -> T | ApiError:
         start.wait()

@@ -43,7 +43,8 @@ from payflow.domain.psp_outcome import (
 from payflow.domain.texts import Texts
 from payflow.store import rows
 from payflow.store.committer import Committer
-from tests.submissions import WAIT_S, Till, commit
+from tests.submissions import Till, commit
+from tests.waiting import WAIT_S
 
 PSP_ACCOUNTS = ("simulator", "second")
 CURRENCIES = ("USD", "JPY", "KWD")

@@ -1,6 +1,7 @@
 """A small application for tests of the server: real services whose answers depend on the id asked for.
 
-`python -m tests.rpc_application` serves it in a process of its own, set up by the environment.
+`python -m tests.rpc_application` serves it in a process of its own, set up by the environment. Calls that
+wait there leave a file each in GATE_DIRECTORY, and go on when one of the name OPEN is there.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
 
 import grpc
 
@@ -21,9 +23,10 @@ from server.config import Settings
 from server.rpc.application import Binding
 from server.rpc.call import current_call, mark_replayed
 from server.rpc.process import serve
+from tests.waiting import WAIT_S, wait_until
 
 SECRET = "password=hunter2"
-SLOW_S = 2.0
+OPEN = "open"
 
 
 class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
@@ -41,9 +44,9 @@ class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
         match request.id:
             case "wait":
                 self.entered.release()
-                assert self.gate.wait(20)
-            case "slow":
-                time.sleep(SLOW_S)
+                assert self.gate.wait(WAIT_S)
+            case "wait for the file":
+                _wait_for_the_file(Path(os.environ["GATE_DIRECTORY"]))
             case "boom":
                 raise RuntimeError(SECRET)
             case "missing":
@@ -55,7 +58,6 @@ class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
             case "wrong":
                 return None  # type: ignore[return-value]  # a fault on purpose
         call = current_call()
-        remaining_s = call.deadline - time.monotonic()
         return PaymentIntent(
             id=str(os.getpid()),
             metadata={
@@ -63,7 +65,7 @@ class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
                 "traceparent": call.traceparent,
                 "actor": call.actor,
                 "merchant": repr(call.principal_merchant_id),
-                "remaining_s": f"{remaining_s:.3f}",
+                "deadline": repr(call.deadline),
             },
         )
 
@@ -71,6 +73,11 @@ class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
         self, request: CreatePaymentIntentRequest, context: grpc.ServicerContext
     ) -> PaymentIntent:
         return PaymentIntent(id=fields.idempotency_key(current_call().idempotency_key))
+
+
+def _wait_for_the_file(directory: Path) -> None:
+    (directory / uuid4().hex).touch()
+    wait_until((directory / OPEN).exists)
 
 
 def _long_error() -> PayFlowError:

@@ -6,24 +6,33 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+import psutil
 import psycopg
 
+from tests.waiting import WAIT_S
+
 DEBIAN_POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 20
 CONNECTIONS_MAX = 300
 
 # PostgreSQL refuses to run as root; every system has this account.
 UNPRIVILEGED_ACCOUNT = "nobody"
+
+# Popen's own way to another account forks, which a process with gRPC's threads in it does not survive.
+BECOME = """
+import os, pwd, sys
+os.setuid(pwd.getpwnam(sys.argv[1]).pw_uid)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 WHO_MAY_CONNECT = """
 local  all  +payflow_application  scram-sha-256
@@ -58,6 +67,13 @@ def embedded_postgres() -> Path:
 @contextmanager
 def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
     """A fresh cluster, durable like a real one (fsync on), made and run by the given binaries."""
+    with running_cluster(binaries) as cluster:
+        yield cluster.server
+
+
+@contextmanager
+def running_cluster(binaries: Path) -> Iterator[PostgresCluster]:
+    """The same, to be killed and started again."""
     with tempfile.TemporaryDirectory(prefix="payflow-postgres-") as name:
         directory = Path(name)
         account = UNPRIVILEGED_ACCOUNT if os.geteuid() == 0 else None
@@ -68,15 +84,58 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
         runtime.mkdir()
         if account is not None:
             shutil.chown(runtime, account)
-        with (directory / "log").open("wb") as log:
-            _initialize(binaries, runtime / "data", account, log.fileno())
-            process = _start(binaries, runtime, account, log.fileno())
-        server = PostgresServer(runtime)
+        cluster = PostgresCluster(binaries, runtime, account, directory / "log")
+        cluster.initialize()
         try:
-            _wait_until_ready(server, process, directory / "log")
-            yield server
+            cluster.start()
+            yield cluster
         finally:
-            _stop(process)
+            cluster.stop()
+
+
+@dataclass(slots=True)
+class PostgresCluster:
+    """PostgreSQL on one data directory, which outlives the server's processes."""
+
+    binaries: Path
+    runtime: Path
+    account: str | None
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def server(self) -> PostgresServer:
+        """Where it listens, whether it runs or not."""
+        return PostgresServer(self.runtime)
+
+    def initialize(self) -> None:
+        """Makes the data directory."""
+        with self.log.open("wb") as log:
+            _initialize(self.binaries, self.runtime / "data", self.account, log.fileno())
+
+    def start(self) -> None:
+        """Starts the server and waits until it answers: behind a crash, until its log is applied."""
+        with self.log.open("ab") as log:
+            self.process = _start(self.binaries, self.runtime, self.account, log.fileno())
+        _wait_until_ready(self.server, self.process, self.log)
+
+    def kill(self) -> None:
+        """SIGKILL to the postmaster and to every process of it; nothing is written any more."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)  # so that nothing is born meanwhile
+        backends = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        for backend in backends:
+            with suppress(psutil.NoSuchProcess):
+                backend.kill()
+        self.process.wait(WAIT_S)
+        # Until the last of them is gone its shared memory is in use, and no other server may start.
+        psutil.wait_procs(backends, WAIT_S)
+
+    def stop(self) -> None:
+        """Ends it at once, where it runs."""
+        if self.process is not None:
+            _stop(self.process)
 
 
 def _readable_by_all(binaries: Path, directory: Path) -> Path:
@@ -100,7 +159,7 @@ def _initialize(binaries: Path, data: Path, account: str | None, log: int) -> No
         user=account,
         stdout=log,
         stderr=log,
-        timeout=START_TIMEOUT_S,
+        timeout=WAIT_S,
     )
     (data / "pg_hba.conf").write_text(WHO_MAY_CONNECT)
 
@@ -112,10 +171,10 @@ def _start(binaries: Path, runtime: Path, account: str | None, log: int) -> subp
         "max_connections": str(CONNECTIONS_MAX),
     }
     options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+    as_account = [sys.executable, "-ISc", BECOME, account] if account else []
     return subprocess.Popen(
-        [binaries / "postgres", "-D", runtime / "data", *options],
+        [*as_account, binaries / "postgres", "-D", runtime / "data", *options],
         cwd=runtime,
-        user=account,
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C is for the tests; they stop the server when they are done.
@@ -123,7 +182,7 @@ def _start(binaries: Path, runtime: Path, account: str | None, log: int) -> subp
 
 
 def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+    deadline = time.monotonic() + WAIT_S
     while True:
         try:
             psycopg.connect(server.url()).close()
@@ -138,7 +197,7 @@ def _wait_until_ready(server: PostgresServer, process: subprocess.Popen[bytes], 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.send_signal(signal.SIGQUIT)  # at once, without a checkpoint: the data are thrown away
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(WAIT_S)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(WAIT_S)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,14 +20,19 @@ import urllib3
 from payflow.domain.psp_outcome import OperationType
 from payflow.psp.connector import PspCall
 from payflow.psp.simulator.connector import SimulatorConnector
+from payflow.psp.simulator.server import SILENCE_MAX_S
+from tests.waiting import WAIT_S
 
-STOP_TIMEOUT_S = 20
+# No time-out of a connector that is to be answered is this short.
+ANSWERED_WITHIN_S = 60
 
 _PROGRAM = """
 import sys
 from pathlib import Path
-from payflow.psp.simulator.process import run
-sys.exit(run(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])))
+from payflow.psp.simulator import process, server
+process.SHUTDOWN_TIMEOUT_S = 600
+server.SILENCE_MAX_S = float(sys.argv[3])
+sys.exit(process.run(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])))
 """
 
 
@@ -54,7 +59,7 @@ class Simulator:
     url: str
 
     @contextmanager
-    def connector(self, timeout_s: float = 10) -> Iterator[SimulatorConnector]:
+    def connector(self, timeout_s: float = ANSWERED_WITHIN_S) -> Iterator[SimulatorConnector]:
         """A connector to it."""
         connector = SimulatorConnector(self.url, timeout_s, 86_400)
         try:
@@ -88,15 +93,32 @@ class Simulator:
         """Every request that was executed, in order, with those that moved nothing."""
         return self._list("executions")
 
+    def pause(self) -> None:
+        """Stops it in the middle of whatever it does; what is sent to it waits."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Lets it go on; nothing happens where it is not paused."""
+        self.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Paused until the block ends."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
     def stop(self) -> int:
         """Asks it to end, and answers its exit code."""
         self.process.terminate()
-        return self.process.wait(STOP_TIMEOUT_S)
+        return self.process.wait(WAIT_S)
 
     def kill(self) -> None:
         """Ends it without a chance to finish anything."""
         self.process.kill()
-        self.process.wait(STOP_TIMEOUT_S)
+        self.process.wait(WAIT_S)
 
     def _list(self, name: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
@@ -110,20 +132,23 @@ class Simulator:
         return cast(list[dict[str, Any]], response.json()[name])
 
 
-def simulator_command(data_path: Path, port: int) -> list[str]:
-    """The command that runs a simulator."""
-    return [sys.executable, "-c", _PROGRAM, str(data_path), str(port)]
+def simulator_command(data_path: Path, port: int, silence_s: float = SILENCE_MAX_S) -> list[str]:
+    """The command that runs a simulator; what it does not answer it cuts off after ``silence_s``."""
+    return [sys.executable, "-c", _PROGRAM, str(data_path), str(port), str(silence_s)]
 
 
 @contextmanager
-def running_simulator(data_path: Path, port: int = 0) -> Iterator[Simulator]:
+def running_simulator(
+    data_path: Path, port: int = 0, silence_s: float = SILENCE_MAX_S
+) -> Iterator[Simulator]:
     """Runs a simulator on ``data_path``; with port 0 the system chooses one."""
-    process = subprocess.Popen(simulator_command(data_path, port), stderr=subprocess.PIPE, text=True)
+    command = simulator_command(data_path, port, silence_s)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield Simulator(process, _ready_url(process))
     finally:
         process.kill()
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(WAIT_S)
         if process.stderr:
             process.stderr.close()
 
@@ -133,14 +158,6 @@ def _ready_url(process: subprocess.Popen[str]) -> str:
     line = process.stderr.readline()
     assert line.startswith("simulator ready on "), line
     return line.split()[-1]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Waits for what a process does in its own time."""
-    deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def sent(simulator: Simulator, call: PspCall) -> socket.socket:
@@ -155,7 +172,7 @@ def sent(simulator: Simulator, call: PspCall) -> socket.socket:
             "payment_method": call.payment_method,
         }
     ).encode()
-    connection = socket.create_connection(simulator.address(), timeout=10)
+    connection = socket.create_connection(simulator.address(), timeout=WAIT_S)
     connection.sendall(
         b"POST /authorize HTTP/1.1\r\nHost: psp\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     )

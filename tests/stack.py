@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ import grpc
 import urllib3
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.ports import free_port
 from tests.databases import Database
+from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
+from tests.waiting import WAIT_S, wait_until
 
-START_TIMEOUT_S = 30
-STOP_TIMEOUT_S = 30
+PROBE_TIMEOUT_S = 5
 
 
 @dataclass(slots=True)
@@ -35,12 +34,12 @@ class Process:
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.terminate()
-        return self.process.wait(STOP_TIMEOUT_S)
+        return self.process.wait(WAIT_S)
 
     def kill(self) -> None:
         """SIGKILL."""
         self.process.kill()
-        self.process.wait(STOP_TIMEOUT_S)
+        self.process.wait(WAIT_S)
 
 
 @dataclass(slots=True)
@@ -53,11 +52,11 @@ class Stack:
     environment: dict[str, str]
     processes: list[Process] = field(default_factory=list)
 
-    def serve(self, **environment: str) -> str:
+    def serve(self, program: Sequence[str] = (), **environment: str) -> str:
         """Starts a gRPC server process and waits until it serves; answers its address."""
         port = str(free_port())
         metrics = str(free_port())
-        self.start("serve", (), GRPC_PORT=port, PROMETHEUS_PORT=metrics, **environment)
+        self.start("serve", program, GRPC_PORT=port, PROMETHEUS_PORT=metrics, **environment)
         address = f"127.0.0.1:{port}"
         self.wait_until_serving(address)
         return address
@@ -69,7 +68,7 @@ class Stack:
             "gateway", (), API_PORT=port, GRPC_PORT=address.rpartition(":")[2], **environment
         )
         url = f"http://127.0.0.1:{port}"
-        _wait_until(lambda: _answers(url), process)
+        _wait_for(lambda: _answers(url), process)
         return url
 
     def worker(self, **environment: str) -> Process:
@@ -94,14 +93,14 @@ class Stack:
 
     def wait_until_serving(self, address: str) -> None:
         """Waits for the health check of the process that was started last."""
-        _wait_until(lambda: _serves(address), self.processes[-1])
+        _wait_for(lambda: serves(address), self.processes[-1])
 
     def stop(self) -> None:
         """Ends whatever still runs."""
         for one in reversed(self.processes):
             if one.process.poll() is None:
                 os.killpg(one.process.pid, signal.SIGKILL)
-                one.process.wait(STOP_TIMEOUT_S)
+                one.process.wait(WAIT_S)
 
 
 @contextmanager
@@ -123,18 +122,19 @@ def running_stack(database: Database, directory: Path, **environment: str) -> It
             stack.stop()
 
 
-def _wait_until(condition: Callable[[], bool], process: Process) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        if process.process.poll() is not None or time.monotonic() > deadline:
-            raise AssertionError(f"{process.name} does not start:\n{process.log.read_text()}")
-        time.sleep(0.05)
+def _wait_for(condition: Callable[[], bool], process: Process) -> None:
+    wait_until(lambda: condition() or process.process.poll() is not None)
+    if process.process.poll() is not None:
+        raise AssertionError(f"{process.name} does not start:\n{process.log.read_text()}")
 
 
-def _serves(address: str) -> bool:
+def serves(address: str) -> bool:
+    """Whether the server there is healthy."""
     with grpc.insecure_channel(address) as channel:
         try:
-            answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+            answer = health_pb2_grpc.HealthStub(channel).Check(
+                health_pb2.HealthCheckRequest(), timeout=PROBE_TIMEOUT_S
+            )
         except grpc.RpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
@@ -142,6 +142,6 @@ def _serves(address: str) -> bool:
 
 def _answers(url: str) -> bool:
     try:
-        return urllib3.request("GET", f"{url}/ready", retries=False, timeout=1).status == 200
+        return urllib3.request("GET", f"{url}/ready", retries=False, timeout=PROBE_TIMEOUT_S).status == 200
     except urllib3.exceptions.HTTPError:
         return False

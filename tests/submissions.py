@@ -23,11 +23,11 @@ from payflow.domain.psp_outcome import Approved, Outcome
 from payflow.domain.resources import PaymentIntentView
 from payflow.domain.texts import Texts
 from payflow.store.committer import CommitLimits, Committer
+from tests.waiting import WAIT_S
 
 ORIGIN = Origin("test", "correlation")
 LEASE = timedelta(seconds=10)
 KEY_TTL = timedelta(hours=24)
-WAIT_S = 30.0
 
 
 def committer(url: str, limits: CommitLimits | None = None) -> Committer:

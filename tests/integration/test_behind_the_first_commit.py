@@ -18,9 +18,12 @@ from payflow.v1 import payment_intent_pb2 as pb
 from tests.databases import Database
 from tests.in_process import InProcess, in_process, served
 from tests.payments import ApiError, Caller
+from tests.waiting import WAIT_S
 from tests.writer_tap import tapped_writers
 
 SHUT_OUT_AFTER_S = (5, 30, 120)
+# A hundred times what it takes to get to the commit.
+DEADLINE_S = 3
 
 
 @pytest.fixture
@@ -33,12 +36,18 @@ def test_the_call_is_made_although_the_deadline_passes_during_the_commit(
     payflow: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     intent_id = payflow.caller.create().id
-    view = payflow.core.ports.payments.payment_intent("merchant_test", intent_id, time.monotonic() + 5)
+    view = payflow.core.ports.payments.payment_intent("merchant_test", intent_id, time.monotonic() + WAIT_S)
     assert view is not None
     tap = tapped_writers(monkeypatch)
     payflow.core.committer._writer.drop()
-    tap.before = lambda connection, statement: time.sleep(0.6) if statement == COMMIT else None
-    call = Call(Origin("test", "slow"), time.monotonic() + 0.3, IdempotencyClaim("key", b"1" * 32))
+    deadline = time.monotonic() + DEADLINE_S
+
+    def outlast_the_deadline(connection: psycopg.Connection[dict[str, object]], statement: str) -> None:
+        while statement == COMMIT and time.monotonic() <= deadline:
+            time.sleep(0.1)
+
+    tap.before = outlast_the_deadline
+    call = Call(Origin("test", "slow"), deadline, IdempotencyClaim("key", b"1" * 32))
     authorize_payment_intent(payflow.core.ports, call, view.intent, "")
     assert len(payflow.connector.executed) == 1
     assert payflow.caller.get(intent_id).status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED

@@ -13,6 +13,7 @@ import pytest
 from payflow.domain.folding.submission import IdempotencyClaim
 from payflow.domain.folding.working_set import Changes, KeyRecord
 from payflow.store.response_cache import ResponseCache
+from tests.waiting import WAIT_S
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 CLAIM = IdempotencyClaim("key", b"h" * 32)
@@ -55,4 +56,5 @@ def test_nonsense_is_a_miss_and_the_copier_goes_on(nonsense: bytes) -> None:
             assert cache.response("merchant", CLAIM, NOW) is None
         assert cache._thread.is_alive()
         cache.close()
+        cache._thread.join(WAIT_S)
         assert not cache._thread.is_alive()

@@ -19,6 +19,7 @@ from tests.books import assert_books_right, open_attempts
 from tests.contention import AMOUNT, FEE, REFUNDED, Contention, hammer
 from tests.databases import Database
 from tests.submissions import Till, captured, committer, one_batch
+from tests.waiting import WAIT_S
 
 THREADS = 3
 PROCESSES = 2
@@ -85,7 +86,7 @@ def test_committers_in_processes_lose_nothing(database: Database, turns: bool) -
             executor.submit(hammer, database.application_url, merchant_id, number, PAYMENTS, lane)
             for number, lane in enumerate(lanes)
         ]
-        done: list[Contention] = [one.result(timeout=60) for one in running]
+        done: list[Contention] = [one.result(WAIT_S) for one in running]
     _assert_nothing_lost(database, merchant_id, PROCESSES * PAYMENTS)
     for one in done:
         assert one.payments == PAYMENTS
@@ -139,7 +140,7 @@ def test_merchants_that_race_for_a_slot_get_different_ones(database: Database) -
     start = threading.Barrier(len(SLOTS))
 
     def create(name: str) -> Result:
-        start.wait(timeout=10)
+        start.wait(WAIT_S)
         return one_batch(database.application_url, [Till(name).merchant()])[0]
 
     with ThreadPoolExecutor(len(SLOTS)) as executor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import count
 
 import psycopg
@@ -32,7 +31,6 @@ from tests.databases import Database
 from tests.submissions import (
     KEY_TTL,
     LEASE,
-    WAIT_S,
     Till,
     attempt_of,
     captured,
@@ -40,6 +38,7 @@ from tests.submissions import (
     intent_of,
     one_batch,
 )
+from tests.waiting import WAIT_S, wait_until
 from tests.writer_tap import Connection, WriterTap, tapped_writers
 
 NUL = "a\x00b"
@@ -101,11 +100,12 @@ def test_under_load_every_transaction_of_the_writer_is_serializable(
 
     tap.before = ask
     pipeline = committer(database.application_url)
-    pipeline.start()
     payers = 16
     with ThreadPoolExecutor(payers) as executor:
-        tills = [Till(till.merchant_id, seed) for seed in range(payers)]
-        list(executor.map(partial(captured, pipeline), tills))
+        paying = [executor.submit(captured, pipeline, Till(till.merchant_id, seed)) for seed in range(payers)]
+        wait_until(lambda: len(pipeline._queue) == payers)
+        pipeline.start()
+        assert all(one.result(WAIT_S) for one in paying)
     pipeline.close()
     assert 5 <= len(levels) < 5 * payers, "they shared batches"
     assert all(level == {"transaction_isolation": "serializable"} for level in levels)

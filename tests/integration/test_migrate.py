@@ -14,6 +14,7 @@ from payflow.store import application_role, migrate
 from payflow.store.migration_files import MigrationError
 from tests.databases import Database
 from tests.services import DEBIAN_POSTGRES_15, PostgresServer, running_postgres
+from tests.waiting import WAIT_S
 
 _numbers = count(1)
 
@@ -121,11 +122,11 @@ def test_many_at_once_apply_every_migration_once(empty: Database, directory: Pat
     barrier = threading.Barrier(starters)
 
     def start() -> list[int]:
-        barrier.wait(timeout=10)
+        barrier.wait(WAIT_S)
         return _up(empty, directory)
 
     with ThreadPoolExecutor(starters) as pool:
-        runs = [future.result(timeout=30) for future in [pool.submit(start) for _ in range(starters)]]
+        runs = [future.result(WAIT_S) for future in [pool.submit(start) for _ in range(starters)]]
     assert sorted(runs) == [[]] * (starters - 1) + [[1, 2, 3]]
 
 
@@ -141,12 +142,12 @@ def test_databases_of_one_cluster_migrate_at_once_with_a_shared_user(
     barrier = threading.Barrier(len(names))
 
     def start(name: str) -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(WAIT_S)
         migrate.up(server.url(name), server.url(name, f"shared_{number}", "pw"), directory=directory)
 
     with ThreadPoolExecutor(len(names)) as pool:
         for future in [pool.submit(start, name) for name in names]:
-            future.result(timeout=30)
+            future.result(WAIT_S)
     assert _execute(
         server.url(), f"SELECT pg_has_role('shared_{number}', 'shared_role_{number}', 'USAGE')"
     ) == [(True,)]

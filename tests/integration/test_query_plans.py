@@ -18,9 +18,9 @@ from payflow.domain.ids import BUCKETS
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.psp_outcome import Failure, NotExecuted
 from payflow.store import (
+    balances_reader,
     key_cleaner,
     keys_reader,
-    ledger_reader,
     loading,
     merchant_directory,
     payments_reader,
@@ -35,10 +35,10 @@ from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
-from payflow.store.read_pool import PoolLimits, Query, ReadPool, Rows
 from tests import big_database
 from tests.big_database import BUSY, INTENTS
 from tests.databases import Database
+from tests.noting_pool import Asked, NotingPool
 from tests.plans import Plan, explained
 from tests.submissions import Till, attempt_of, intent_of, one_batch
 from tests.writer_tap import Connection, WriterTap, tapped_writers
@@ -46,6 +46,7 @@ from tests.writer_tap import Connection, WriterTap, tapped_writers
 COLUMNS = ("MERCHANT", "PSP_ACCOUNT")
 BATCH = 16
 PAGE = 50
+TRIAL_BALANCE_PAGE = 5_000
 FOREVER = float("inf")
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ALL_DUE = datetime(2028, 1, 1, tzinfo=UTC)
@@ -162,46 +163,26 @@ def test_the_triggers_behind_the_writer(database: Database, tap: WriterTap) -> N
         assert row["idx_tup_fetch"] <= 8 * BATCH, row
 
 
-class _NotingPool(ReadPool):
-    """Notes what readers ask."""
-
-    def __init__(self, conninfo: str, limits: PoolLimits) -> None:
-        super().__init__(conninfo, limits)
-        self.asked: list[Query] = []
-
-    def one(self, sql: str, parameters: Sequence[Any], deadline: float) -> dict[str, Any] | None:
-        self.asked.append((sql, parameters))
-        return super().one(sql, parameters, deadline)
-
-    def all(self, sql: str, parameters: Sequence[Any], deadline: float) -> Rows:
-        self.asked.append((sql, parameters))
-        return super().all(sql, parameters, deadline)
-
-    def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:
-        self.asked.extend(queries)
-        return super().snapshot(queries, deadline)
-
-
 @pytest.fixture
-def pool(database: Database) -> Iterator[_NotingPool]:
-    one = _NotingPool(database.application_url, PoolLimits(connections_max=1))
+def pool(database: Database) -> Iterator[NotingPool]:
+    one = NotingPool(database.application_url)
     one.open()
     yield one
     one.close()
 
 
-def _plans(session: str, database: Database, asked: Sequence[Query]) -> list[Plan]:
+def _plans(session: str, database: Database, asked: Sequence[Asked]) -> list[Plan]:
     """The plans of statements in a session that is set up by ``session``."""
     with psycopg.connect(database.application_url) as connection:
         connection.execute(session.encode())
-        return [plan for statement, given in asked for plan in explained(connection, statement, given)]
+        return [plan for one in asked for plan in explained(connection, one.sql, one.parameters)]
 
 
 def _intent(number: int) -> str:
     return f"pi_{number:09}"
 
 
-def test_look_ups(database: Database, pool: _NotingPool) -> None:
+def test_look_ups(database: Database, pool: NotingPool) -> None:
     payments, ledger = PaymentsReader(pool), LedgerReader(pool)
     directory, keys = MerchantDirectory(pool), KeysReader(pool)
     assert payments.payment_intent(BUSY, _intent(5_000), FOREVER) is not None
@@ -213,19 +194,19 @@ def test_look_ups(database: Database, pool: _NotingPool) -> None:
     for at in (None, datetime(2026, 1, 1, 14, tzinfo=UTC)):
         balance = ledger.balance(BUSY, clearing, at, FOREVER)
         assert balance is not None and balance.balance.version > 20_000
-    expected = {payments_reader.INTENT, payments_reader.REFUND, ledger_reader.BALANCE}
+    expected = {payments_reader.INTENT, payments_reader.REFUND, balances_reader.BALANCE}
     expected |= {
-        ledger_reader.BALANCE_AS_OF,
+        balances_reader.BALANCE_AS_OF,
         merchant_directory.ONE_MERCHANT,
         merchant_directory.PSP_ACCOUNTS,
     }
     expected |= {merchant_directory.MERCHANT_OF_SLOT, *_named(keys_reader)}
-    assert {statement for statement, _ in pool.asked} == expected
+    assert {one.sql for one in pool.asked} == expected
     for plan in _plans(read_pool.SESSION, database, pool.asked):
         _assert_indexed(plan, LOOK_UP_MAX)
 
 
-def test_pages(database: Database, pool: _NotingPool) -> None:
+def test_pages(database: Database, pool: NotingPool) -> None:
     payments, ledger = PaymentsReader(pool), LedgerReader(pool)
     middle = _intent(INTENTS // 2)
     for status in (None, IntentStatus.AUTHORIZED, IntentStatus.CAPTURED):
@@ -235,15 +216,15 @@ def test_pages(database: Database, pool: _NotingPool) -> None:
     assert len(payments.refunds(BUSY, _intent(30_002), "", PAGE, FOREVER)) == 1
     assert len(payments.events(BUSY, _intent(30_002), 0, PAGE, FOREVER)) == 2
     assert len(MerchantDirectory(pool).page("small-1", PAGE, FOREVER)) == PAGE
-    assert len(ledger.trial_balance(BUSY, FOREVER).balances) == 106
-    asked = {statement for statement, _ in pool.asked}
+    assert len(ledger.trial_balance(BUSY, None, "", TRIAL_BALANCE_PAGE, FOREVER).balances) == 106
+    asked = {one.sql for one in pool.asked}
     assert asked >= _named(payments_reader, "INTENT", "REFUND", "NEWEST")
-    assert asked >= {ledger_reader.BALANCES, ledger_reader.TOTALS, merchant_directory.MERCHANTS}
+    assert asked >= {balances_reader.TRIAL_BALANCE, balances_reader.TOTALS, merchant_directory.MERCHANTS}
     for plan in _plans(read_pool.SESSION, database, pool.asked):
         _assert_indexed(plan, PAGE_MAX)
 
 
-def test_background_sweeps(database: Database, pool: _NotingPool) -> None:
+def test_background_sweeps(database: Database, pool: NotingPool) -> None:
     due = DueReader(pool)
     last = BUCKETS - 1
     for now, found in ((NOW, 0), (ALL_DUE, DUE_MAX)):
@@ -252,6 +233,6 @@ def test_background_sweeps(database: Database, pool: _NotingPool) -> None:
         assert len(due.expired_authorizations(now, DUE_MAX, FOREVER)) == found
         expiry = (0, last, now, key_cleaner.BATCH_MAX, key_cleaner.BATCH_MAX, now)
         plans = _plans(read_pool.SESSION, database, pool.asked)
-        plans += _plans(key_cleaner.SESSION, database, [(key_cleaner.DELETE_EXPIRED, expiry)])
+        plans += _plans(key_cleaner.SESSION, database, [Asked(key_cleaner.DELETE_EXPIRED, expiry)])
         for plan in plans:
             _assert_indexed(plan, SWEEP_MAX + (SWEEP_ROWS_MAX if found else 0))

@@ -13,10 +13,11 @@ import pytest
 from payflow.store import migrate, readiness
 from payflow.store.read_pool import PoolLimits, ReadPool
 from server.config import Settings
-from server.ports import free_port
 from server.wiring import PayFlowApplication, build_application
 from tests.databases import Database
+from tests.ports import free_port
 from tests.services import PostgresServer
+from tests.waiting import WAIT_S
 
 OWNER_WARNING = "serving as the owner of the tables: nothing keeps the application from changing them"
 FSYNC_WARNING = "fsync is off: a crash of the machine loses payments"
@@ -27,7 +28,7 @@ TEST_MERCHANT = "INSERT INTO merchants VALUES ('test', 1, 2, '', 'TEST', 1, now(
 
 
 def _soon() -> float:
-    return time.monotonic() + 5
+    return time.monotonic() + WAIT_S
 
 
 def _execute(url: str, statement: str) -> None:

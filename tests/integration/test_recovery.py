@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import attempts_of, effects_by_intent, events_of
 from tests.books import assert_books_right, assert_psp_agrees, open_attempts
 from tests.databases import Database
-from tests.in_process import PSP_TIMEOUT_S, InProcess, in_process
+from tests.in_process import InProcess, in_process
 
 # The design's schedule: each wait counts from the check before it.
 WAITS_S = (5, 30, 120, 600, 3_600, 21_600, 86_400)
@@ -47,9 +46,7 @@ def _wait_and_check(payflow: InProcess, wait_s: float) -> None:
 
 def test_an_executed_authorization_without_an_answer_is_found_at_the_first_check(payflow: InProcess) -> None:
     intent_id = payflow.caller.create().id
-    started_s = time.monotonic()
     answered = _authorize(payflow, intent_id, "pm_card_timeout", "authorize-1")
-    assert PSP_TIMEOUT_S <= time.monotonic() - started_s < PSP_TIMEOUT_S + 2
     assert answered == (pb.PAYMENT_INTENT_STATUS_PROCESSING, False)
     processing = payflow.caller.get(intent_id)
     assert processing.operation.amount == processing.amount
@@ -126,7 +123,7 @@ def test_an_authorization_that_never_arrives_is_shut_out_and_can_be_made_anew(pa
 
 def test_checks_that_are_never_answered_end_with_an_operator(payflow: InProcess) -> None:
     intent_id = payflow.caller.create().id
-    payflow.simulator.behave(hang_s=600)
+    payflow.connector.loses_answers = True
     started_at = payflow.clock.now()
     hanging = _authorize(payflow, intent_id, "pm_card_visa", "authorize-1")
     assert hanging == (pb.PAYMENT_INTENT_STATUS_PROCESSING, False)
@@ -151,12 +148,12 @@ def test_checks_that_are_never_answered_end_with_an_operator(payflow: InProcess)
 
 def test_a_refund_without_an_answer_keeps_its_amount_reserved_until_it_is_found(payflow: InProcess) -> None:
     intent_id = payflow.caller.captured(10_000).id
-    payflow.simulator.behave(hang_s=600)
+    payflow.connector.loses_answers = True
     payflow.caller.refund(intent_id, 6_000)
     waiting = payflow.caller.get(intent_id)
     assert (waiting.refunded_amount, waiting.refund_pending_amount) == (0, 6_000)
     assert waiting.status == pb.PAYMENT_INTENT_STATUS_CAPTURED
-    payflow.simulator.behave()
+    payflow.connector.loses_answers = False
     _wait_and_check(payflow, WAITS_S[0])
     found = payflow.caller.get(intent_id)
     assert (found.refunded_amount, found.refund_pending_amount) == (6_000, 0)

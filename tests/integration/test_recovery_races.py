@@ -30,7 +30,7 @@ from tests.books import assert_books_right, assert_psp_agrees, open_attempts
 from tests.databases import Database
 from tests.in_process import LEASE_S, InProcess, WatchedConnector, in_process
 from tests.payments import ApiError
-from tests.simulators import wait_until
+from tests.waiting import WAIT_S, wait_until
 
 FLOWS = 12
 FOREVER = float("inf")
@@ -59,7 +59,7 @@ class MeetingReader(DueReader):
     def attempts(self, now: datetime, limit: int, deadline: float) -> list[DueAttempt]:
         """The same attempts for all."""
         found = super().attempts(now, limit, deadline)
-        self._all_have_read.wait(20)
+        self._all_have_read.wait(WAIT_S)
         return found
 
 
@@ -103,7 +103,7 @@ def test_an_outcome_under_a_stale_fence_changes_nothing(
     intent_id = payflow.caller.create().id
     with payflow.slow_caller(told) as (slow_caller, psp), ThreadPoolExecutor(1) as executor:
         slow_answer = executor.submit(slow_caller.authorize, intent_id, "pm_card_visa", "authorize-1")
-        assert psp.arrived.wait(20)
+        assert psp.arrived.wait(WAIT_S)
         _assert_in_use(payflow, intent_id)
         payflow.clock.forward(seconds=LEASE_S - 0.001)
         _assert_in_use(payflow, intent_id)
@@ -122,7 +122,7 @@ def test_an_outcome_under_a_stale_fence_changes_nothing(
         assert not slow_answer.done()
         psp.release.set()
         # Whoever was overtaken answers what is true now.
-        assert slow_answer.result(20).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
+        assert slow_answer.result(WAIT_S).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
 
     assert events_of(payflow.url, intent_id) == before
     assert [one["fence"] for one in attempts_of(payflow.url, intent_id)] == [2, 1]
@@ -141,15 +141,15 @@ def test_a_stale_outcome_between_takeover_and_its_outcome_changes_nothing(payflo
         ThreadPoolExecutor(2) as executor,
     ):
         slow_answer = executor.submit(slow_caller.authorize, intent_id, "pm_card_visa", "authorize-1")
-        assert psp.arrived.wait(20)
+        assert psp.arrived.wait(WAIT_S)
         payflow.clock.forward(seconds=LEASE_S)
-        payflow.simulator.behave(hang_s=0.4)
-        recovered = executor.submit(Recovery(other.ports, other.due).attempts)
-        wait_until(lambda: "attempt.resumed" in events_of(payflow.url, intent_id))
-        psp.release.set()
-        assert slow_answer.result(20).status == pb.PAYMENT_INTENT_STATUS_PROCESSING
-        assert (recovered.done(), open_attempts(payflow.url)) == (False, 1)
-        assert recovered.result(20) == 1
+        with payflow.simulator.paused():
+            recovered = executor.submit(Recovery(other.ports, other.due).attempts)
+            wait_until(lambda: "attempt.resumed" in events_of(payflow.url, intent_id))
+            psp.release.set()
+            assert slow_answer.result(WAIT_S).status == pb.PAYMENT_INTENT_STATUS_PROCESSING
+            assert (recovered.done(), open_attempts(payflow.url)) == (False, 1)
+        assert recovered.result(WAIT_S) == 1
     assert events_of(payflow.url, intent_id) == FINISHED_ONCE
     assert_books_right(payflow.url)
     assert_psp_agrees(payflow.url, payflow.simulator)

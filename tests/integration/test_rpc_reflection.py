@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from server.config import Settings
 from server.rpc.server import build_server
 from tests.rpc_application import FakeApplication
+from tests.waiting import WAIT_S
 
 SERVICES = [
     "grpc.health.v1.Health",
@@ -28,8 +29,8 @@ def channel() -> Iterator[grpc.Channel]:
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as one:
         yield one
-    assert server.stop(5).wait(10)
-    server.close(5)
+    assert server.stop(WAIT_S).wait(WAIT_S)
+    server.close(WAIT_S)
 
 
 def test_reflection_lists_and_describes_every_service(channel: grpc.Channel) -> None:
@@ -57,6 +58,6 @@ def test_both_versions_of_reflection_answer(channel: grpc.Channel, version: str)
             ),
         ]
     )
-    listed, described = call(requests, timeout=10)
+    listed, described = call(requests, timeout=WAIT_S)
     assert [service.name for service in listed.list_services_response.service] == SERVICES
     assert described.file_descriptor_response.file_descriptor_proto

@@ -20,9 +20,11 @@ from payflow.v1.payment_intent_pb2 import CreatePaymentIntentRequest, GetPayment
 from payflow.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from server.config import Settings
 from server.rpc.health import Health
+from server.rpc.interceptors import deadlines
 from server.rpc.readiness import ReadinessMonitor
-from server.rpc.server import WAITING_PER_THREAD_MAX, build_server
+from server.rpc.server import WAITING_PER_THREAD_MAX, RpcServer, build_server
 from tests.rpc_application import SECRET, FakeApplication, Intents
+from tests.waiting import WAIT_S, wait_until
 
 GET = "/payflow.v1.PaymentIntentService/GetPaymentIntent"
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -32,7 +34,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 @dataclass(frozen=True)
 class Running:
     application: FakeApplication
-    health: Health
+    rpc: RpcServer
     channel: grpc.Channel
 
     @property
@@ -40,10 +42,14 @@ class Running:
         return PaymentIntentServiceStub(self.channel)
 
     @property
+    def health(self) -> Health:
+        return self.rpc.health
+
+    @property
     def servicer(self) -> Intents:
         return self.application.intents
 
-    def get(self, intent_id: str, timeout_s: float | None = 10) -> PaymentIntent:
+    def get(self, intent_id: str, timeout_s: float | None = WAIT_S) -> PaymentIntent:
         return self.intents.GetPaymentIntent(GetPaymentIntentRequest(id=intent_id), timeout=timeout_s)
 
     def raw(self, method: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
@@ -79,11 +85,11 @@ def running(settings: Settings) -> Iterator[Running]:
     server.start()
     try:
         with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            yield Running(application, server.health, channel)
+            yield Running(application, server, channel)
     finally:
         application.intents.gate.set()
-        assert server.stop(5).wait(10)
-        server.close(5)
+        assert server.stop(WAIT_S).wait(WAIT_S)
+        server.close(WAIT_S)
 
 
 @pytest.fixture(scope="module")
@@ -100,26 +106,27 @@ def busy_threads(server: Running, threads: int) -> Iterator[None]:
     ]
     try:
         for _ in held:
-            assert server.servicer.entered.acquire(timeout=10)
+            assert server.servicer.entered.acquire(timeout=WAIT_S)
         yield
     finally:
         server.servicer.gate.set()
         for call in held:
-            call.result(10)
+            call.result(WAIT_S)
 
 
 def test_the_call_context_is_what_the_caller_sent(server: Running) -> None:
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    asked_at = time.monotonic()
     answer, call = server.intents.GetPaymentIntent.with_call(
         GetPaymentIntentRequest(id="x"),
         metadata=(("x-correlation-id", "order-1"), ("traceparent", traceparent)),
         timeout=10,
     )
+    took_s = time.monotonic() - asked_at
     assert trailers(call) == {"x-correlation-id": "order-1"}
     seen = dict(answer.metadata)
-    remaining_s = float(seen.pop("remaining_s"))
     # gRPC rounds the time-out up on the wire.
-    assert 8 < remaining_s < 11
+    assert abs(float(seen.pop("deadline")) - (asked_at + 10)) < took_s + 1
     assert seen == {
         "correlation_id": "order-1",
         "traceparent": traceparent,
@@ -139,27 +146,30 @@ def test_a_correlation_id_is_made_where_there_is_none_and_told_with_errors_too(s
 
 
 def test_a_replay_is_marked_in_the_trailing_metadata(server: Running) -> None:
-    _, call = server.intents.GetPaymentIntent.with_call(GetPaymentIntentRequest(id="replayed"), timeout=10)
+    _, call = server.intents.GetPaymentIntent.with_call(
+        GetPaymentIntentRequest(id="replayed"), timeout=WAIT_S
+    )
     assert trailers(call)["idempotent-replayed"] == "true"
 
 
 def test_a_missing_idempotency_key_is_refused(server: Running) -> None:
     request = CreatePaymentIntentRequest()
-    reason, _ = server.refused(lambda: server.intents.CreatePaymentIntent(request, timeout=10))
+    reason, _ = server.refused(lambda: server.intents.CreatePaymentIntent(request, timeout=WAIT_S))
     assert reason == "VALIDATION_FAILED"
     key = (("idempotency-key", "k 1"),)
-    assert server.intents.CreatePaymentIntent(request, metadata=key, timeout=10).id == "k 1"
+    assert server.intents.CreatePaymentIntent(request, metadata=key, timeout=WAIT_S).id == "k 1"
 
 
 def test_without_a_deadline_the_api_timeout_holds(server: Running) -> None:
-    remaining_s = float(server.get("x", timeout_s=None).metadata["remaining_s"])
-    assert 25 < remaining_s <= Settings().api_timeout_s
+    asked_at = time.monotonic()
+    deadline = float(server.get("x", timeout_s=None).metadata["deadline"])
+    assert asked_at <= deadline - Settings().api_timeout_s <= time.monotonic()
 
 
 @pytest.mark.parametrize("size_bytes", [1_000_001, 2_000_000, 10_000_000])
 def test_a_request_that_is_too_large_is_refused(server: Running, size_bytes: int) -> None:
     call = server.raw(GET)
-    reason, status = server.refused(lambda: call(b"\x0a" * size_bytes, timeout=20))
+    reason, status = server.refused(lambda: call(b"\x0a" * size_bytes, timeout=WAIT_S))
     assert (reason, status.code) == ("REQUEST_TOO_LARGE", grpc.StatusCode.INVALID_ARGUMENT.value[0])
 
 
@@ -168,7 +178,7 @@ def test_broken_protobuf_and_unknown_fields_are_refused_before_anything_is_execu
     call = server.raw(GET)
     status = status_pb2.Status()
     for raw in (b"\xff\xff\xff", b"\x0a\x7fshort", b"\x98\x06\x01"):
-        reason, status = server.refused(lambda raw=raw: call(raw, timeout=10))  # type: ignore[misc]
+        reason, status = server.refused(lambda raw=raw: call(raw, timeout=WAIT_S))  # type: ignore[misc]
         assert (reason, status.code) == ("VALIDATION_FAILED", grpc.StatusCode.INVALID_ARGUMENT.value[0])
     assert "unknown field" in status.message
     assert len(server.servicer.executed) == executed
@@ -200,11 +210,13 @@ def test_the_longest_error_arrives_with_its_details(server: Running) -> None:
 
 def test_a_method_without_a_body_and_methods_nobody_has_are_unimplemented(server: Running) -> None:
     ledger = LedgerServiceStub(server.channel)
-    reason, status = server.refused(lambda: ledger.GetAccount(GetAccountRequest(account_id="a"), timeout=10))
+    reason, status = server.refused(
+        lambda: ledger.GetAccount(GetAccountRequest(account_id="a"), timeout=WAIT_S)
+    )
     assert (reason, status.code) == ("UNIMPLEMENTED", grpc.StatusCode.UNIMPLEMENTED.value[0])
     for method in ("/payflow.v1.LedgerService/Nothing", "/other.Service/Method"):
         call = server.raw(method)
-        reason, status = server.refused(lambda call=call: call(b"", timeout=10))  # type: ignore[misc]
+        reason, status = server.refused(lambda call=call: call(b"", timeout=WAIT_S))  # type: ignore[misc]
         assert (reason, status.message) == ("UNIMPLEMENTED", f"{method} is not served here")
 
 
@@ -228,24 +240,37 @@ def test_a_call_that_was_cancelled_or_ran_out_of_time_while_it_waited_is_never_e
     with running(replace(Settings(), grpc_port=0, rpc_threads_max=1)) as server:
         with busy_threads(server, 1):
             cancelled = server.intents.GetPaymentIntent.future(GetPaymentIntentRequest(id="cancelled"))
+            wait_until(lambda: server.rpc.calls() == 2)
             expired = server.intents.GetPaymentIntent.future(
-                GetPaymentIntentRequest(id="expired"), timeout=0.3
+                GetPaymentIntentRequest(id="expired"), timeout=0.5
             )
-            time.sleep(0.2)
             cancelled.cancel()  # type: ignore[no-untyped-call]  # by grpc-stubs
             with pytest.raises(grpc.RpcError) as raised:
-                expired.result(10)
+                expired.result(WAIT_S)
             assert called(raised).code() is grpc.StatusCode.DEADLINE_EXCEEDED
         server.get("after")
         assert server.servicer.executed == ["wait", "after"]
 
 
-def test_the_api_timeout_counts_from_the_arrival_of_a_call() -> None:
-    with running(replace(Settings(), grpc_port=0, rpc_threads_max=1, api_timeout_s=0.5)) as server:
+@dataclass
+class TurnedTime:
+    """Stands for the module ``time``."""
+
+    ahead_s: float = 0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead_s
+
+
+def test_the_api_timeout_counts_from_the_arrival_of_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    turned = TurnedTime()
+    monkeypatch.setattr(deadlines, "time", turned)
+    with running(replace(Settings(), grpc_port=0, rpc_threads_max=1)) as server:
         with busy_threads(server, 1):
             waiting = server.intents.GetPaymentIntent.future(GetPaymentIntentRequest(id="waited"))
-            time.sleep(0.8)
-        reason, _ = server.refused(lambda: waiting.result(10))
+            wait_until(lambda: server.rpc.calls() == 2)
+            turned.ahead_s = Settings().api_timeout_s
+        reason, _ = server.refused(lambda: waiting.result(WAIT_S))
         assert reason == "DEADLINE_EXCEEDED"
         assert server.servicer.executed == ["wait"]
 
@@ -258,19 +283,18 @@ def test_a_full_server_refuses_at_once_and_its_health_still_answers() -> None:
                 server.intents.GetPaymentIntent.future(GetPaymentIntentRequest(id="waited"))
                 for _ in range(2 * WAITING_PER_THREAD_MAX)
             ]
-            time.sleep(0.3)
-            started = time.monotonic()
+            wait_until(lambda: server.rpc.calls() == 2 + len(waiting))
             reason, status = server.refused(lambda: server.get("refused"))
             health = health_pb2_grpc.HealthStub(server.channel)
-            answer = health.Check(health_pb2.HealthCheckRequest(service=""), timeout=5)
-            assert time.monotonic() - started < 1
+            answer = health.Check(health_pb2.HealthCheckRequest(service=""), timeout=WAIT_S)
+            assert not any(call.done() for call in waiting)
             assert (reason, status.code) == ("OVERLOADED", grpc.StatusCode.RESOURCE_EXHAUSTED.value[0])
             retry = error_details_pb2.RetryInfo()
             assert status.details[1].Unpack(retry)
             assert retry.retry_delay.ToMilliseconds() == 1000
             assert answer.status == SERVING
         for call in waiting:
-            assert call.result(10).id
+            assert call.result(WAIT_S).id
         assert server.servicer.executed == ["wait"] * 2 + ["waited"] * len(waiting)
 
 
@@ -279,14 +303,14 @@ def test_callers_that_never_send_a_refused_request_hold_nobody_up(server: Runnin
     silent = threading.Event()
 
     def never() -> Iterator[bytes]:
-        silent.wait(20)
+        silent.wait(2 * WAIT_S)
         yield b""
 
     call = server.channel.stream_unary(
         "/other.Service/Method", request_serializer=bytes, response_deserializer=bytes
     )
     try:
-        reason, _ = server.refused(lambda: call(never(), timeout=5))
+        reason, _ = server.refused(lambda: call(never(), timeout=WAIT_S))
     finally:
         silent.set()
     assert reason == "UNIMPLEMENTED"
@@ -301,11 +325,11 @@ def test_health_of_every_service_follows_readiness(server: Running) -> None:
 
     def statuses() -> set[int]:
         return {
-            health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+            health.Check(health_pb2.HealthCheckRequest(service=service), timeout=WAIT_S).status
             for service in services
         }
 
-    watched = health.Watch(health_pb2.HealthCheckRequest(service=services[2]), timeout=30)
+    watched = health.Watch(health_pb2.HealthCheckRequest(service=services[2]), timeout=WAIT_S)
     assert next(watched).status == NOT_SERVING
     monitor.start()
     try:
@@ -316,14 +340,14 @@ def test_health_of_every_service_follows_readiness(server: Running) -> None:
         wait_until(lambda: statuses() == {NOT_SERVING})
         server.application.is_ready = True
         wait_until(lambda: statuses() == {SERVING})
-        listed = health.List(health_pb2.HealthListRequest(), timeout=5).statuses
+        listed = health.List(health_pb2.HealthListRequest(), timeout=WAIT_S).statuses
         assert {name: one.status for name, one in listed.items()} == dict.fromkeys(services, SERVING)
     finally:
         server.application.is_ready = True
         monitor.stop()
         watched.cancel()
     with pytest.raises(grpc.RpcError) as raised:
-        health.Check(health_pb2.HealthCheckRequest(service="unheard.of"), timeout=5)
+        health.Check(health_pb2.HealthCheckRequest(service="unheard.of"), timeout=WAIT_S)
     assert called(raised).code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -334,7 +358,7 @@ def test_a_readiness_check_that_hangs_is_a_no_and_is_not_asked_twice() -> None:
 
     def ready() -> bool:
         asked.append(1)
-        return release.wait(30)
+        return release.wait(WAIT_S)
 
     monitor = ReadinessMonitor(ready, shown.append, interval_s=0.05, timeout_s=0.1)
     monitor.start()
@@ -346,10 +370,3 @@ def test_a_readiness_check_that_hangs_is_a_no_and_is_not_asked_twice() -> None:
     finally:
         release.set()
         monitor.stop()
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 15) -> None:
-    ends_at = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < ends_at, "it never came true"
-        time.sleep(0.05)

@@ -23,7 +23,11 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.psp.simulator.connector import SHUT_OUT, SimulatorConnector
 from payflow.psp.simulator.server import BODY_BYTES_MAX
-from tests.simulators import Simulator, authorization, modification, running_simulator, sent, wait_until
+from tests.simulators import Simulator, authorization, modification, running_simulator, sent
+from tests.waiting import WAIT_S, wait_until
+
+# For calls that are not answered. The request may even be given up before it has arrived.
+IMPATIENT_S = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -112,26 +116,31 @@ def test_a_challenged_card_is_resumed(simulator: Simulator, connector: Simulator
     assert simulator.moved(call, resumption) == [("authorize", 1000, 1)]
 
 
-def test_a_card_that_times_out_is_executed_once_and_look_up_tells(simulator: Simulator) -> None:
+def test_a_card_that_times_out_is_executed_once_and_look_up_tells(
+    simulator: Simulator, connector: SimulatorConnector
+) -> None:
     call = authorization("pm_card_timeout")
-    with simulator.connector(0.3) as connector:
-        assert isinstance(connector.execute(call), Unknown)
-        assert isinstance(connector.execute(call), Unknown)
-        told = connector.look_up(call)
-        assert isinstance(told, Approved)
-        assert connector.cancel_by_reference(call) == told
-        assert isinstance(connector.execute(modification(OperationType.CAPTURE, told.psp_id, 1000)), Approved)
+    with simulator.connector(IMPATIENT_S) as impatient:
+        assert isinstance(impatient.execute(call), Unknown)
+        wait_until(lambda: isinstance(impatient.execute(call), Unknown) and bool(simulator.moved(call)))
+    told = connector.look_up(call)
+    assert isinstance(told, Approved)
+    assert connector.cancel_by_reference(call) == told
+    capture = modification(OperationType.CAPTURE, told.psp_id, 1000)
+    assert isinstance(connector.execute(capture), Approved)
     assert simulator.moved(call) == [("authorize", 1000, 1)]
 
 
-def test_a_card_that_gets_lost_is_never_executed_and_a_shut_out_proves_it(simulator: Simulator) -> None:
+def test_a_card_that_gets_lost_is_never_executed_and_a_shut_out_proves_it(
+    simulator: Simulator, connector: SimulatorConnector
+) -> None:
     call = authorization("pm_card_lost")
-    with simulator.connector(0.3) as connector:
-        assert isinstance(connector.execute(call), Unknown)
+    with simulator.connector(IMPATIENT_S) as impatient:
+        assert isinstance(impatient.execute(call), Unknown)
         assert connector.look_up(call) is None
-        assert isinstance(connector.execute(call), Unknown)
-        assert connector.cancel_by_reference(call) == SHUT_OUT
-        assert connector.look_up(call) == SHUT_OUT
+        assert isinstance(impatient.execute(call), Unknown)
+    assert connector.cancel_by_reference(call) == SHUT_OUT
+    assert connector.look_up(call) == SHUT_OUT
     assert simulator.moved(call) == []
 
 
@@ -154,7 +163,7 @@ def test_fifty_duplicates_at_once_have_one_effect(
     together = threading.Barrier(50)
 
     def ask(_: int) -> object:
-        together.wait(10)
+        together.wait(WAIT_S)
         return connector.execute(call)
 
     with ThreadPoolExecutor(50) as threads:
@@ -189,9 +198,9 @@ def test_outside_its_window_a_repeat_is_executed_again(
 ) -> None:
     call = authorization()
     first = connector.execute(call)
-    simulator.behave(clock_offset_s=86_399)
+    simulator.behave(clock_offset_s=86_400 - WAIT_S)
     assert connector.execute(call) == first
-    simulator.behave(clock_offset_s=86_401)
+    simulator.behave(clock_offset_s=86_400)
     assert connector.execute(call) != first
     assert simulator.moved(call) == [("authorize", 1000, 1), ("authorize", 1000, 2)]
 
@@ -208,10 +217,10 @@ def test_an_authorization_expires(simulator: Simulator, connector: SimulatorConn
 def test_a_psp_that_hangs_has_done_what_it_does_not_answer(
     simulator: Simulator, connector: SimulatorConnector
 ) -> None:
-    simulator.behave(hang_s=30)
+    simulator.behave(hang_s=600)
     call = authorization()
-    with simulator.connector(0.3) as impatient:
-        assert isinstance(impatient.execute(call), Unknown)
+    with simulator.connector(IMPATIENT_S) as impatient:
+        wait_until(lambda: isinstance(impatient.execute(call), Unknown) and bool(simulator.moved(call)))
         assert isinstance(impatient.look_up(call), Unknown)
         assert isinstance(impatient.cancel_by_reference(call), Unknown)
     assert simulator.moved(call) == [("authorize", 1000, 1)]

@@ -8,21 +8,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
 
-from server.ports import free_port
+from tests.ports import free_port
+from tests.waiting import WAIT_S, wait_until
 
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 60
 SET_BY_THE_STACK = ("DATABASE_URL", "MIGRATE_DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "SIMULATOR_URL")
+
+# Each start has an output of its own: one that is refused on the same data must not cut off the other's.
+_starts = count(1)
 
 
 @dataclass
@@ -30,11 +32,12 @@ class RunningStack:
     process: subprocess.Popen[str]
     output: Path
     addresses: dict[str, str]
-    started_in_s: float
 
     def post(self, path: str, body: dict[str, object], idempotency_key: str) -> tuple[int, dict[str, object]]:
         """Status and JSON body of a POST to the gateway."""
-        connection = http.client.HTTPConnection(self.addresses["http"].removeprefix("http://"), timeout=20)
+        connection = http.client.HTTPConnection(
+            self.addresses["http"].removeprefix("http://"), timeout=WAIT_S
+        )
         try:
             headers = {"Content-Type": "application/json", "Idempotency-Key": idempotency_key}
             connection.request("POST", path, json.dumps(body), headers)
@@ -45,7 +48,9 @@ class RunningStack:
 
     def get(self, path: str) -> tuple[int, dict[str, object]]:
         """Status and JSON body of a GET from the gateway."""
-        connection = http.client.HTTPConnection(self.addresses["http"].removeprefix("http://"), timeout=20)
+        connection = http.client.HTTPConnection(
+            self.addresses["http"].removeprefix("http://"), timeout=WAIT_S
+        )
         try:
             connection.request("GET", path)
             response = connection.getresponse()
@@ -59,16 +64,17 @@ class RunningStack:
     def interrupt(self) -> int:
         """What Ctrl-C does: SIGINT to the foreground process group; then the exit code."""
         os.killpg(self.process.pid, signal.SIGINT)
-        return self.process.wait(STOP_TIMEOUT_S)
+        code = self.process.wait(WAIT_S)
+        print(self.output.read_text())
+        return code
 
 
 @contextmanager
 def payflow_dev(data_dir: Path, **environment: str) -> Iterator[RunningStack]:
     """`payflow dev` on free ports, until it is ready and then until the caller is done."""
-    output = data_dir.with_name(f"{data_dir.name}.out")
+    output = data_dir.with_name(f"{next(_starts)}.out")
     inherited = {name: value for name, value in os.environ.items() if name not in SET_BY_THE_STACK}
     ports = {name: str(free_port()) for name in ("API_PORT", "GRPC_PORT", "PROMETHEUS_PORT")}
-    began_s = time.monotonic()
     with output.open("w") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "server.cli.main", "dev"],
@@ -79,26 +85,23 @@ def payflow_dev(data_dir: Path, **environment: str) -> Iterator[RunningStack]:
             process_group=0,
         )
     try:
-        addresses = _addresses(process, output)
-        yield RunningStack(process, output, addresses, time.monotonic() - began_s)
+        wait_until(lambda: process.poll() is not None or _ready_line(output) is not None)
+        ready = _ready_line(output)
+        assert ready is not None, f"payflow dev is not ready:\n{output.read_text()}"
+        yield RunningStack(process, output, dict(part.split("=", 1) for part in ready.split()[1:]))
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(STOP_TIMEOUT_S)
+            process.wait(WAIT_S)
 
 
-def _addresses(process: subprocess.Popen[str], output: Path) -> dict[str, str]:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        for line in output.read_text().splitlines():
-            if line.startswith("ready "):
-                return dict(part.split("=", 1) for part in line.split()[1:])
-        time.sleep(0.05)
-    raise AssertionError(f"payflow dev is not ready:\n{output.read_text()}")
+def _ready_line(output: Path) -> str | None:
+    lines = output.read_text().splitlines(keepends=True)
+    return next((line for line in lines if line.startswith("ready ") and line.endswith("\n")), None)
 
 
 def _gone(processes: list[psutil.Process]) -> bool:
-    _, alive = psutil.wait_procs(processes, timeout=10)
+    _, alive = psutil.wait_procs(processes, timeout=WAIT_S)
     return not alive
 
 
@@ -143,11 +146,11 @@ def test_the_sample_call_works_as_it_is_printed(data_dir: Path) -> None:
         lines = [line.strip() for line in stack.output.read_text().splitlines()]
         sample = next(line for line in lines if line.startswith("curl "))
         answer = subprocess.run(
-            ["bash", "-c", f"{sample} --silent --show-error --max-time 20"],
+            ["bash", "-c", f"{sample} --silent --show-error --max-time {WAIT_S:g}"],
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=WAIT_S,
         )
     assert json.loads(answer.stdout)["status"] == "created"
 
@@ -156,7 +159,7 @@ def test_nothing_outlives_a_killed_stack_and_the_next_one_starts(data_dir: Path)
     with payflow_dev(data_dir) as killed:
         everything = killed.descendants()
         killed.process.kill()
-        killed.process.wait(STOP_TIMEOUT_S)
+        killed.process.wait(WAIT_S)
         if sys.platform == "linux":
             assert _gone(everything)
 

@@ -20,7 +20,6 @@ import pytest
 
 from payflow.v1 import payment_intent_pb2, payment_types_pb2, refund_pb2
 from server.config import Settings
-from server.ports import free_port
 from server.wiring import Core
 from server.worker.recovery import Recovery
 from tests.audit import assert_psp_agrees_on_every_intent, attempts_of, effects_by_intent, events_of
@@ -28,8 +27,10 @@ from tests.books import assert_books_right, assert_psp_agrees, open_attempts
 from tests.databases import Database
 from tests.killable_server import KillPoint
 from tests.payments import ApiError, Caller, Reply
+from tests.ports import free_port
 from tests.stack import Stack, running_stack
 from tests.turned_clock import ShiftedClock
+from tests.waiting import WAIT_S
 
 AMOUNT = 10_000
 CAPTURED_AMOUNT = 8_000
@@ -205,7 +206,7 @@ def _kill_at(point: KillPoint, stack: Stack, flows: list[Flow]) -> None:
     with Caller(f"127.0.0.1:{port}") as caller, ThreadPoolExecutor(len(flows)) as executor:
         failures = list(executor.map(lambda flow: _failure(caller, flow), flows))
     assert [failure.code for failure in failures] == [grpc.StatusCode.UNAVAILABLE] * len(flows)
-    assert process.process.wait(10) == -signal.SIGKILL
+    assert process.process.wait(WAIT_S) == -signal.SIGKILL
     reached = Counter(line for line in process.log.read_text().splitlines() if line.startswith("at "))
     assert reached == {f"at {point}: {flow.intent_id}": 1 for flow in flows}
 

@@ -89,9 +89,20 @@ def authorize_call(caller: Caller, intent_id: str, key: str) -> Callable[[], Rep
     return partial(caller.reply, caller.intents.AuthorizePaymentIntent, request, key)
 
 
-def assert_one_answer_and_replays(
-    stack: Stack, calls: list[Callable[[], Reply]]
-) -> tuple[Any, list[ApiError]]:
+def resuming(stack: Stack, call: Callable[[], Reply]) -> Callable[[], Reply]:
+    """The call, which lets the PSP go on as soon as it is refused."""
+
+    def call_and_resume() -> Reply:
+        try:
+            return call()
+        except ApiError:
+            stack.simulator.resume()
+            raise
+
+    return call_and_resume
+
+
+def assert_one_answer_and_replays(calls: list[Callable[[], Reply]]) -> tuple[Any, list[ApiError]]:
     """All at once: one is run, the others get its answer, at once or after a wait. Answers the message."""
     answered, refused = split(at_once(calls))
     assert {(error.reason, error.retry_after_s is not None) for error in refused} <= {
@@ -119,15 +130,18 @@ def test_five_callers_authorize_one_intent(stack: Stack, callers: list[Caller], 
 
 def test_a_hundred_duplicates_of_one_create(stack: Stack, callers: list[Caller]) -> None:
     calls = [create_call(caller, "one-create") for caller in alternating(callers, DUPLICATES)]
-    intent, _ = assert_one_answer_and_replays(stack, calls)
+    intent, _ = assert_one_answer_and_replays(calls)
     assert intents_of(stack, callers[0].merchant_id) == [intent.id]
 
 
 def test_a_hundred_duplicates_of_one_authorize(stack: Stack, callers: list[Caller]) -> None:
     intent = callers[0].create()
-    stack.simulator.behave(hang_s=PSP_DELAY_S)
-    calls = [authorize_call(caller, intent.id, "one") for caller in alternating(callers, DUPLICATES)]
-    authorized, in_use = assert_one_answer_and_replays(stack, calls)
+    calls = [
+        resuming(stack, authorize_call(caller, intent.id, "one"))
+        for caller in alternating(callers, DUPLICATES)
+    ]
+    with stack.simulator.paused():
+        authorized, in_use = assert_one_answer_and_replays(calls)
     assert authorized.status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED
     assert in_use, "none came while the first was running"
     assert executed(stack, intent.id) == ["authorize"]

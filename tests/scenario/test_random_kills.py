@@ -4,8 +4,8 @@ Callers repeat every request with its key until it is answered, as the contract 
 everything but the PSP is killed at once, recovery with its clock ahead finishes what is open, and the
 callers, who are still asking, get their answers from new processes.
 
-PAYFLOW_KILL_S says for how many seconds. PAYFLOW_KILL_SEED makes the decisions of an earlier run again;
-how they meet with the load is up to the machine.
+PAYFLOW_KILL_S says for how many seconds at least. PAYFLOW_KILL_SEED makes the decisions of an earlier run
+again; how they meet with the load is up to the machine.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ KILL_S = float(os.environ.get("PAYFLOW_KILL_S", "25"))
 SEED = int(os.environ.get("PAYFLOW_KILL_SEED", time.time_ns() % 1_000_000))
 CALLERS = 8
 ROUNDS_MAX = 20
-FINISH_TIMEOUT_S = 90
+FINISH_TIMEOUT_S = 600
 
 FINAL_EVENTS_TWICE = """
     SELECT aggregate_id, type FROM events
@@ -58,7 +58,7 @@ def killed(new_database: Callable[[], Database], tmp_path: Path, valkey_url: str
         yield running
 
 
-@pytest.mark.timeout(KILL_S + 240)
+@pytest.mark.timeout(KILL_S + 2 * FINISH_TIMEOUT_S)
 def test_random_kills_lose_nothing_and_repeat_nothing(killed: KilledStack) -> None:
     print(f"PAYFLOW_KILL_SEED={SEED}")
     stop = threading.Event()
@@ -72,7 +72,13 @@ def test_random_kills_lose_nothing_and_repeat_nothing(killed: KilledStack) -> No
             for number in range(CALLERS)
         ]
         working = [executor.submit(caller.pay_until, stop) for caller in callers]
-        killed.kill_at_random(random.Random(SEED), KILL_S, lambda: any(one.done() for one in working))
+        ends_at = time.monotonic() + KILL_S
+
+        def is_over() -> bool:
+            enough = time.monotonic() > ends_at and _was_hard(killed, callers)
+            return enough or any(one.done() for one in working)
+
+        killed.kill_at_random(random.Random(SEED), is_over)
         killed.kill_servers_and_worker()
         recovered = _recover_everything(killed)
         stop.set()
@@ -88,7 +94,7 @@ def test_random_kills_lose_nothing_and_repeat_nothing(killed: KilledStack) -> No
         assert _rows(killed, KEYS_RUNNING) == [(0,)]
         for caller in callers:
             caller.assert_everything_is_still_true()
-    _assert_it_was_hard(killed, callers, recovered)
+    _say_how_hard_it_was(killed, callers, recovered)
 
 
 def _recover_everything(killed: KilledStack) -> int:
@@ -107,16 +113,22 @@ def _recover_everything(killed: KilledStack) -> int:
     raise AssertionError("recovery does not come to an end")
 
 
-def _assert_it_was_hard(killed: KilledStack, callers: list[PersistentCaller], recovered: int) -> None:
+def _was_hard(killed: KilledStack, callers: list[PersistentCaller]) -> bool:
+    """Everything was killed, callers were let down, attempts were orphaned, and still there was progress."""
+    return (
+        set(killed.kills) == {*killed.ports, WORKER, PSP}
+        and any(caller.retries["UNAVAILABLE"] for caller in callers)
+        and _rows(killed, ORPHANS) > [(0,)]
+        and all(len(caller.payments) > 1 for caller in callers)
+    )
+
+
+def _say_how_hard_it_was(killed: KilledStack, callers: list[PersistentCaller], recovered: int) -> None:
     retries = sum((caller.retries for caller in callers), Counter[str]())
-    [(orphans,)] = _rows(killed, ORPHANS)
     print(f"kills {dict(killed.kills)}, retries {dict(retries)}")
     payments = sum(len(caller.payments) for caller in callers)
+    [(orphans,)] = _rows(killed, ORPHANS)
     print(f"payments {payments}, orphans {orphans}, recovered at the end {recovered}")
-    assert set(killed.kills) == {*killed.ports, WORKER, PSP}
-    assert retries["UNAVAILABLE"] > 0
-    assert orphans > 0
-    assert all(len(caller.payments) > 1 for caller in callers)
 
 
 def _rows(killed: KilledStack, query: str) -> list[tuple[Any, ...]]:

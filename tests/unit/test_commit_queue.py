@@ -6,9 +6,9 @@ import pytest
 
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.submission import Origin, Submission
-from payflow.domain.ledger.commands import PostTransaction, PostTransactions
+from payflow.domain.ledger.commands import PostTransaction, PostTransactions, VoidHold
 from payflow.domain.ledger.transaction import DraftTransaction, Posting
-from payflow.store.commit_queue import CommitQueue, Pending
+from payflow.store.commit_queue import CommitQueue, Pending, QueueLimits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -20,33 +20,66 @@ def bulk(transactions: int) -> Pending:
     return Pending(Submission(command, "command", NOW, Origin("test", "")), None)
 
 
-def weights(queue: CommitQueue, batch_max: int = 10, entries_max: int = 100) -> list[int]:
-    return [pending.submission.weight for pending in queue.take(batch_max, entries_max)]
+def queue(**limits: int) -> CommitQueue:
+    return CommitQueue(QueueLimits(**({"batch_max": 10, "batch_entries_max": 100} | limits)))
+
+
+def weights(waiting: CommitQueue) -> list[int]:
+    return [pending.weight for pending in waiting.take()]
 
 
 def test_a_batch_ends_before_it_has_too_many_entries() -> None:
-    queue = CommitQueue(100, 10_000)
-    for transactions in (10, 30, 11, 500, 1):
-        queue.put(bulk(transactions))
-    assert weights(queue) == [20, 60]
-    assert weights(queue) == [22]
-    assert weights(queue) == [1_000], "a bulk that is larger than a batch is a batch of its own"
-    assert weights(queue) == [2]
+    waiting = queue()
+    for transactions in (10, 30, 11, 1):
+        waiting.put(bulk(transactions))
+    assert weights(waiting) == [20, 60]
+    assert weights(waiting) == [22, 2]
 
 
 def test_a_batch_ends_before_it_has_too_many_commands() -> None:
-    queue = CommitQueue(100, 10_000)
+    waiting = queue(batch_max=2)
     for _ in range(3):
-        queue.put(bulk(1))
-    assert weights(queue, batch_max=2) == [2, 2]
+        waiting.put(bulk(1))
+    assert weights(waiting) == [2, 2]
+    assert weights(waiting) == [2]
 
 
-def test_what_waits_is_bounded_by_commands_and_by_entries() -> None:
-    for queue in (CommitQueue(1, 10_000), CommitQueue(100, 20)):
-        queue.put(bulk(10))
-        with pytest.raises(PayFlowError) as refused:
-            queue.put(bulk(1))
-        assert refused.value.reason is Reason.OVERLOADED
-        queue.put(bulk(1), always=True)
-        assert weights(queue) == [20, 2]
-        queue.put(bulk(1))
+def test_large_bulks_are_batches_of_their_own_and_take_turns_with_everything_else() -> None:
+    waiting = queue()
+    for transactions in (51, 52, 53, 1, 2):
+        waiting.put(bulk(transactions))
+    assert weights(waiting) == [2, 4]
+    assert weights(waiting) == [102]
+    waiting.put(bulk(3))
+    assert weights(waiting) == [6]
+    assert weights(waiting) == [104]
+    assert weights(waiting) == [106]
+
+
+@pytest.mark.parametrize("limits", [{"waiting_max": 1}, {"waiting_entries_max": 20}])
+def test_what_waits_is_bounded_by_commands_and_by_entries(limits: dict[str, int]) -> None:
+    waiting = queue(**limits)
+    waiting.put(bulk(10))
+    with pytest.raises(PayFlowError) as refused:
+        waiting.put(bulk(1))
+    assert refused.value.reason is Reason.OVERLOADED
+    waiting.put(bulk(1), always=True)
+    assert weights(waiting) == [20, 2]
+    waiting.put(bulk(1))
+
+
+def test_waiting_bulks_do_not_keep_others_out() -> None:
+    waiting = queue(waiting_max=1)
+    waiting.put(bulk(51))
+    waiting.put(bulk(1))
+    with pytest.raises(PayFlowError):
+        waiting.put(bulk(51))
+
+
+def test_what_undoes_counts_as_more_than_one_entry() -> None:
+    waiting = queue(batch_entries_max=45)
+    for number in range(3):
+        command = VoidHold("shop", f"txn_{number}", f"txn_void_{number}")
+        waiting.put(Pending(Submission(command, f"command_{number}", NOW, Origin("test", "")), None))
+    assert weights(waiting) == [20, 20]
+    assert weights(waiting) == [20]

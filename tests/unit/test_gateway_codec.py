@@ -69,8 +69,8 @@ def messages(descriptor: Descriptor) -> st.SearchStrategy[Message]:
         if field.containing_oneof is not None and len(field.containing_oneof.fields) > 1:
             continue
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            text = st.text(max_size=8)
-            fields[field.name] = st.dictionaries(text, text, max_size=3)
+            entry = field.message_type.fields_by_name
+            fields[field.name] = st.dictionaries(values(entry["key"]), values(entry["value"]), max_size=3)
         elif field.is_repeated:
             fields[field.name] = st.lists(values(field), max_size=3)
         else:

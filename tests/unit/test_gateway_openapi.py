@@ -26,7 +26,7 @@ def test_every_route_is_documented_with_its_status_and_comment() -> None:
         assert str(route.success_status) in operation["responses"]
         assert operation["description"] != route.rpc.name
         keyed = {"$ref": "#/components/parameters/IdempotencyKey"} in operation["parameters"]
-        assert keyed == (route.http_method != "GET")
+        assert keyed == (route.http_method != "GET" and route.rpc.name != "BatchGetBalances")
     assert {"/health", "/ready", "/openapi.json"} <= DOCUMENT["paths"].keys()
 
 
@@ -49,6 +49,15 @@ def test_every_message_field_and_value_of_the_contract_has_a_comment() -> None:
         "`requires_action`: The payer has to act"
         in (DOCUMENT["components"]["schemas"]["PaymentIntentStatus"]["description"])
     )
+
+
+def test_a_maps_entries_are_query_parameters_of_their_own() -> None:
+    parameters = DOCUMENT["paths"]["/v1/ledger/accounts"]["get"]["parameters"]
+    styles = {one["name"]: (one.get("style"), one.get("explode")) for one in parameters if "name" in one}
+    assert styles.pop("metadata") == ("deepObject", True)
+    assert set(styles.values()) == {(None, None)}
+    [metadata] = [one for one in parameters if one.get("name") == "metadata"]
+    assert metadata["schema"] == {"type": "object", "additionalProperties": {"type": "string"}}
 
 
 def test_schemas_say_what_the_codec_does() -> None:

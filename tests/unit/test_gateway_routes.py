@@ -62,6 +62,8 @@ def test_the_contracts_calls_have_their_routes_and_statuses() -> None:
         ("POST", "/v1/ledger/transactions/{id}/reverse"): ("ReverseTransaction", 200),
         ("GET", "/v1/ledger/accounts/{account_id}/balance"): ("GetBalance", 200),
         ("GET", "/v1/ledger/trial_balance"): ("GetTrialBalance", 200),
+        ("GET", "/v1/ledger/accounts/{account_id}/statement"): ("GetAccountStatement", 200),
+        ("POST", "/v1/ledger/balances:batchGet"): ("BatchGetBalances", 200),
     }
     assert expected.items() <= served.items()
 
@@ -173,6 +175,22 @@ def test_query_parameters_become_fields() -> None:
     assert balance == expected
 
 
+@pytest.mark.parametrize(
+    ("query", "metadata"),
+    [
+        (b"metadata[order]=7&metadata[shop]=", {"order": "7", "shop": ""}),
+        (b"metadata%5Border%5D=a%2Bb%26c", {"order": "a+b&c"}),
+        (b"metadata[a[b]]=1&metadata[%C3%A4%20]=2", {"a[b]": "1", "ä ": "2"}),
+        (b"metadata[]=1", {"": "1"}),
+    ],
+)
+def test_the_entries_of_a_map_are_query_parameters(query: bytes, metadata: dict[str, str]) -> None:
+    found = message_of("GET", "/v1/ledger/accounts", b"merchant_id=m&type=asset&" + query)
+    assert found == ledger_pb2.ListAccountsRequest(
+        merchant_id="m", type=ledger_pb2.ACCOUNT_TYPE_ASSET, metadata=metadata
+    )
+
+
 def test_a_path_variable_may_be_repeated_in_the_body() -> None:
     path = "/v1/payment_intents/pi_1/refund"
     assert message_of("POST", path, body=b'{"payment_intent_id":"pi_1"}') == refund_pb2.CreateRefundRequest(
@@ -182,6 +200,7 @@ def test_a_path_variable_may_be_repeated_in_the_body() -> None:
 
 
 LIST = ("GET", "/v1/payment_intents")
+ACCOUNTS = ("GET", "/v1/ledger/accounts")
 CAPTURE = ("POST", "/v1/payment_intents/pi_1/capture")
 
 
@@ -198,6 +217,12 @@ CAPTURE = ("POST", "/v1/payment_intents/pi_1/capture")
         (LIST, b"merchant_id=\xff", b"", "query"),
         (LIST, b"&".join([b"a=1"] * 1000), b"", "query"),
         (LIST, b"", b"{}", "body"),
+        (LIST, b"page_size[a]=1", b"", "page_size[a]"),
+        (ACCOUNTS, b"metadata=a", b"", "metadata"),
+        (ACCOUNTS, b"metadata[a=1", b"", "metadata[a"),
+        (ACCOUNTS, b"metadata[a]b=1", b"", "metadata[a]b"),
+        (ACCOUNTS, b"metadata[a]=1&metadata[a]=1", b"", "metadata[a]"),
+        (ACCOUNTS, b"metadata.a=1", b"", "metadata.a"),
         (("GET", "/v1/ledger/accounts/a/balance"), b"as_of=yesterday", b"", "as_of"),
         (("GET", "/v1/ledger/accounts/a/balance"), b"account_id=b", b"", "account_id"),
         (CAPTURE, b"amount=1", b"", "query"),

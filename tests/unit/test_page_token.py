@@ -6,10 +6,12 @@ import base64
 import string
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payflow.domain.errors import PayFlowError, Reason
+from payflow.v1 import ledger_pb2
 from server.rpc.services import page_token
 
 QUERY = ("payment_intents", "shop", "CREATED")
@@ -94,9 +96,43 @@ def test_number_as_position() -> None:
         page_token.decode_number(page_token.encode("-1", *QUERY), *QUERY)
 
 
+def test_numbers_as_position() -> None:
+    assert page_token.numbers(f"0:7:{2**63 - 1}", 3) == [0, 7, 2**63 - 1]
+    for position in ("", "1:2", "1:2:3:4", "1:2:-3", "1:2:x", "1::3", f"1:2:{2**63}", "1:2:" + "9" * 400):
+        with pytest.raises(PayFlowError):
+            page_token.numbers(position, 3)
+
+
+def test_a_token_belongs_to_everything_that_its_request_asks_for() -> None:
+    asked = ledger_pb2.ListAccountsRequest(merchant_id="shop", metadata={"a": "1", "b": "2"})
+    query = page_token.query_of(asked)
+    same = ledger_pb2.ListAccountsRequest(
+        merchant_id="shop", metadata={"b": "2", "a": "1"}, page_size=7, page_token="x"
+    )
+    assert page_token.query_of(same) == query
+    others: list[Message] = [
+        ledger_pb2.ListAccountsRequest(merchant_id="shop"),
+        ledger_pb2.ListAccountsRequest(merchant_id="shop", metadata={"a": "1", "b": "3"}),
+        ledger_pb2.ListAccountsRequest(merchant_id="shop", metadata=asked.metadata, currency="USD"),
+        ledger_pb2.ListTransactionsRequest(merchant_id="shop", metadata=asked.metadata),
+        ledger_pb2.ListAccountsRequest(merchant_id="stall", metadata=asked.metadata),
+    ]
+    assert query not in {page_token.query_of(other) for other in others}
+    # They have no other field in common: the type alone tells these apart.
+    empty = (ledger_pb2.ListAccountsRequest(), ledger_pb2.ListTransactionsRequest())
+    assert len({page_token.query_of(one) for one in empty}) == 2
+
+
 @pytest.mark.parametrize(("asked", "size"), [(0, 50), (1, 1), (500, 500)])
 def test_page_size(asked: int, size: int) -> None:
     assert page_token.page_size(asked) == size
+
+
+def test_page_size_of_a_listing_with_larger_pages() -> None:
+    assert page_token.page_size(0, default=5_000, most=5_000) == 5_000
+    assert page_token.page_size(501, default=5_000, most=5_000) == 501
+    with pytest.raises(PayFlowError, match="from 1 to 5000"):
+        page_token.page_size(5_001, default=5_000, most=5_000)
 
 
 @pytest.mark.parametrize("asked", [-1, 501, 2**31 - 1])

@@ -29,10 +29,14 @@ TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [
 ]
 
 
+# Of requests alone: the domain has no word for it.
+WITHOUT_TWIN = {ledger_pb2.EntryOrder.DESCRIPTOR.full_name}
+
+
 def test_no_enum_of_the_contract_is_left_out() -> None:
     files = (ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2)
     declared = {enum.full_name for file in files for enum in file.DESCRIPTOR.enum_types_by_name.values()}
-    assert declared == {descriptor.full_name for _, descriptor in TWINS}
+    assert declared == {descriptor.full_name for _, descriptor in TWINS} | WITHOUT_TWIN
 
 
 @pytest.mark.parametrize(("members", "descriptor"), TWINS, ids=lambda one: getattr(one, "__name__", ""))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payflow.domain.intent import events as intent_events
+from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.ledger.transaction import BookedTransaction, DraftTransaction
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.stored_event import StoredEvent
@@ -29,7 +30,11 @@ from payflow.wire.events import (
 )
 from tests.core import START
 
-EVENT_TYPES: list[Any] = [*intent_events.IntentEvent.__args__, *MerchantEvent.__args__]
+EVENT_TYPES: list[Any] = [
+    *intent_events.IntentEvent.__args__,
+    *MerchantEvent.__args__,
+    *LedgerEvent.__args__,
+]
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 SMALL = st.integers(-(2**31), 2**31 - 1)
@@ -69,6 +74,7 @@ def test_every_message_of_the_envelope_has_its_event() -> None:
 
 def test_names_are_aggregate_and_verb() -> None:
     assert sorted(BY_NAME) == [
+        "account.opened",
         "attempt.outcome_unknown",
         "attempt.parked",
         "attempt.resumed",
@@ -89,6 +95,9 @@ def test_names_are_aggregate_and_verb() -> None:
         "refund.failed",
         "refund.reversed",
         "refund.succeeded",
+        "transaction.held",
+        "transaction.posted",
+        "transaction.resolved",
     ]
 
 

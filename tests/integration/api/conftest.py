@@ -9,6 +9,7 @@ import pytest
 
 from tests.databases import Database
 from tests.http_payments import HttpCaller
+from tests.ledger_caller import LedgerCaller, opened_books
 from tests.payments import Caller
 from tests.stack import Stack, running_stack
 
@@ -38,4 +39,11 @@ def http(stack: Stack, address: str) -> Iterator[HttpCaller]:
 def caller(address: str) -> Iterator[Caller]:
     """A caller for a merchant that nobody has heard of."""
     with Caller(address, f"merchant_{uuid4().hex}") as one:
+        yield one
+
+
+@pytest.fixture
+def books(address: str) -> Iterator[LedgerCaller]:
+    """A caller for a new merchant whose book has the accounts of tests.ledger_caller.BOOKS."""
+    with opened_books(address, f"merchant_{uuid4().hex}") as one:
         yield one

@@ -14,8 +14,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from tests.http_payments import HttpCaller, HttpReply
-
-TIMEOUT_S = 30
+from tests.waiting import WAIT_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def over_grpc(channel: grpc.Channel, path: str, payload: bytes, key: str | None 
     method: Any = channel.unary_unary(path, bytes, bytes)
     metadata = () if key is None else (("idempotency-key", key),)
     try:
-        answer = method(payload, metadata=metadata, timeout=TIMEOUT_S)
+        answer = method(payload, metadata=metadata, timeout=WAIT_S)
     except grpc.RpcError as refused:
         error: Any = refused
     else:
@@ -91,6 +90,7 @@ HTTP_STATUS = {
     "FAILED_PRECONDITION": 400,
     "NOT_FOUND": 404,
     "ALREADY_EXISTS": 409,
+    "ABORTED": 409,
     "RESOURCE_EXHAUSTED": 429,
     "UNIMPLEMENTED": 501,
 }

@@ -12,7 +12,7 @@ import pytest
 
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.http_payments import HttpCaller
-from tests.integration.api.bad_requests import BAD_REQUESTS, CARD, CODES, LEDGER, RPCS, Bad, Door
+from tests.integration.api.bad_requests import BAD_REQUESTS, CARD, CODES, RPCS, Bad, Door
 from tests.integration.api.refusals import Refusal, http_refusal, over_grpc, over_http, payload_of
 from tests.payments import ApiError, Caller
 from tests.row_counts import row_counts
@@ -23,18 +23,6 @@ INTERNAL = re.compile(
     r"|0x[0-9a-f]{6}|payflow\.(domain|store|commands|wire|psp)|server\.|<class|\bNone\b",
 )
 TEN_MB = 10_000_000
-NOT_SERVED = (
-    "CreateAccount",
-    "GetAccount",
-    "ListAccounts",
-    "PostTransaction",
-    "PostTransactions",
-    "GetTransaction",
-    "ListEntries",
-    "ReverseTransaction",
-    "PostPending",
-    "VoidPending",
-)
 
 
 @pytest.fixture(scope="module")
@@ -209,16 +197,6 @@ def test_a_wrong_content_type(http: HttpCaller, content_type: str) -> None:
     assert_refused(http_refusal(reply), "VALIDATION_FAILED", "content-type")
 
 
-@pytest.mark.parametrize("name", NOT_SERVED)
-def test_a_ledger_call_that_is_not_served_yet(shop: Caller, name: str) -> None:
-    assert_refused(over_grpc(shop.channel, f"{LEDGER}{name}", b"", "key"), "UNIMPLEMENTED")
-
-
-def test_a_ledger_route_that_is_not_served_yet(http: HttpCaller) -> None:
-    for reply in (http.post("/v1/ledger/accounts", {}), http.get("/v1/ledger/entries?account_id=cash")):
-        assert_refused(http_refusal(reply), "UNIMPLEMENTED")
-
-
 def test_a_foreign_id_is_refused_in_the_words_for_one_that_never_was(
     shop: Caller, things: dict[str, str]
 ) -> None:
@@ -235,4 +213,8 @@ def test_a_foreign_id_is_refused_in_the_words_for_one_that_never_was(
 def test_an_unknown_merchant_has_nothing_and_is_not_made(http: HttpCaller) -> None:
     assert http.get("/v1/payment_intents?merchant_id=unknown").json["payment_intents"] == []
     assert http.get("/v1/refunds?merchant_id=unknown").json["refunds"] == []
-    assert http.get("/v1/ledger/trial_balance?merchant_id=unknown").json == {"balances": [], "totals": []}
+    assert http.get("/v1/ledger/trial_balance?merchant_id=unknown").json == {
+        "balances": [],
+        "totals": [],
+        "next_page_token": "",
+    }

@@ -11,13 +11,14 @@ import pytest
 
 from payflow.v1 import merchant_pb2
 from payflow.v1 import payment_intent_pb2 as pb
-from server.ports import free_port
 from tests.http_payments import HttpCaller
 from tests.integration.api.bad_requests import RPCS
 from tests.integration.api.refusals import over_grpc, payload_of
 from tests.payments import ApiError, Caller
+from tests.ports import free_port
 from tests.row_counts import row_counts
 from tests.stack import Stack
+from tests.waiting import WAIT_S
 
 KEY = "one-key"
 # Enough that maps, which have no order of their own, are not in the same order twice by luck.
@@ -126,7 +127,7 @@ def send(caller: Caller, change: Change, key: str = KEY) -> tuple[bytes, bool]:
     rpc = RPCS[change.rpc]
     method: Any = caller.channel.unary_unary(rpc.path, bytes, bytes)
     payload = payload_of(rpc, change.request)
-    answer, call = method.with_call(payload, metadata=(("idempotency-key", key),), timeout=30)
+    answer, call = method.with_call(payload, metadata=(("idempotency-key", key),), timeout=WAIT_S)
     return answer, ("idempotent-replayed", "true") in [tuple(item) for item in call.trailing_metadata()]
 
 

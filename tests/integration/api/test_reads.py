@@ -14,6 +14,7 @@ import pytest
 from payflow.v1 import ledger_pb2, refund_pb2
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.payments import Caller
+from tests.waiting import wait_until
 
 INTENTS = 35
 PAGE = 4
@@ -82,11 +83,8 @@ def test_paging_neither_skips_nor_repeats_while_others_write(address: str, calle
 
 
 def _wait_for_a_step(steps: Callable[[], int]) -> None:
-    before, patience = steps(), threading.Event()
-    for _ in range(200):
-        if steps() > before:
-            return
-        patience.wait(0.01)
+    before = steps()
+    wait_until(lambda: steps() > before)
 
 
 def test_pages_are_full_and_newest_first(caller: Caller) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.integration.gateway.gateway_process import GatewayProcess, running_gateway
 from tests.integration.gateway.grpc_backend import Calls, GrpcServer, started_grpc_server
 from tests.integration.gateway.requests import BODY_BYTES_MAX
+from tests.waiting import WAIT_S
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,17 @@ def backend() -> Iterator[GrpcServer]:
 
 @pytest.fixture(scope="module")
 def gateway(backend: GrpcServer) -> Iterator[GatewayProcess]:
-    limits = {"head_timeout_s": 1, "body_timeout_s": 1, "requests_in_flight_max": 2, "head_bytes_max": 8192}
+    limits = {"requests_in_flight_max": 2, "head_bytes_max": 8192, "discard_timeout_s": WAIT_S}
     with running_gateway(backend.port, limits=limits, api_max_request_bytes=BODY_BYTES_MAX) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def hasty_gateway(backend: GrpcServer) -> Iterator[GatewayProcess]:
+    """One that gives callers little time to send their requests."""
+    times = {"head_timeout_s": 1, "body_timeout_s": 1, "discard_timeout_s": 1}
+    limits = {**times, "requests_in_flight_max": 2}
+    with running_gateway(backend.port, limits=limits) as started:
         yield started
 
 

@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from tests.waiting import WAIT_S
+
 _PROGRAM = """
 import sys, json
 from server.config import Settings
@@ -53,7 +55,7 @@ class GatewayProcess:
 
     def connect(self) -> closing[http.client.HTTPConnection]:
         """A connection for several requests, to be used in a `with`."""
-        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30))
+        return closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S))
 
     def call(
         self, http_method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None

@@ -21,6 +21,7 @@ from payflow.v1 import (
 )
 from server.rpc.call import IDEMPOTENT_REPLAYED
 from server.rpc.error_mapper import abort
+from tests.waiting import WAIT_S
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Calls:
     slow_started: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     peers: set[str] = field(default_factory=set)
     slow_may_end: threading.Event = field(default_factory=threading.Event)
+    remaining_s: list[float] = field(default_factory=list)
 
     def note(self, request: Any, context: grpc.ServicerContext) -> None:
         self.requests.append(request)
@@ -66,8 +68,9 @@ class Intents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
         if request.id == "pi_crash":
             raise RuntimeError("secret text")
         if request.id == "pi_slow":
+            self._calls.remaining_s.append(context.time_remaining())
             self._calls.slow_started.release()
-            self._calls.slow_may_end.wait(20)
+            self._calls.slow_may_end.wait(2 * WAIT_S)
         return payment_intent_pb2.PaymentIntent(id=request.id)
 
     def ListPaymentIntents(self, request: Any, context: Any) -> payment_intent_pb2.ListPaymentIntentsResponse:

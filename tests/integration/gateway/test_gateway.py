@@ -60,7 +60,8 @@ def test_queries_reach_the_rpc(gateway: GatewayProcess, calls: Calls) -> None:
 def test_a_bulk_answers_200(gateway: GatewayProcess) -> None:
     answer = gateway.call("POST", "/v1/ledger/transactions:batch", {"transactions": [{}]}, KEY)
     assert answer.status == 200
-    assert answer.json == {"results": [{"error": {"reason": "UNBALANCED_TRANSACTION", "message": ""}}]}
+    error = {"reason": "UNBALANCED_TRANSACTION", "message": "", "field": "", "metadata": {}}
+    assert answer.json == {"results": [{"error": error}]}
 
 
 def test_headers_travel_both_ways(gateway: GatewayProcess, calls: Calls) -> None:

@@ -1,0 +1,49 @@
+"""A pool that notes what readers ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from payflow.store.read_pool import Ask, PoolLimits, Query, ReadPool, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query, and whether it is planned for its parameters each time."""
+
+    sql: str
+    parameters: Sequence[Any]
+    plan_anew: bool = False
+
+
+class NotingPool(ReadPool):
+    """Keeps what was asked in ``asked``, in order."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__(conninfo, PoolLimits(connections_max=1))
+        self.asked: list[Asked] = []
+
+    def one(self, sql: str, parameters: Sequence[Any], deadline: float) -> dict[str, Any] | None:
+        self.asked.append(Asked(sql, parameters))
+        return super().one(sql, parameters, deadline)
+
+    def all(self, sql: str, parameters: Sequence[Any], deadline: float, *, plan_anew: bool = False) -> Rows:
+        self.asked.append(Asked(sql, parameters, plan_anew))
+        return super().all(sql, parameters, deadline, plan_anew=plan_anew)
+
+    def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:
+        self.asked += [Asked(*query) for query in queries]
+        return super().snapshot(queries, deadline)
+
+    @contextmanager
+    def instant(self, deadline: float) -> Iterator[Ask]:
+        with super().instant(deadline) as ask:
+
+            def noting(sql: str, parameters: Sequence[Any], plan_anew: bool = False) -> Rows:
+                self.asked.append(Asked(sql, parameters, plan_anew))
+                return ask(sql, parameters, plan_anew)
+
+            yield noting
