@@ -229,7 +229,7 @@ class Entry(_message.Message):
     account_id: _builtins.str
     """The account."""
     layer: Global___Layer.ValueType
-    """The running sum it belongs to."""
+    """The running sum it belongs to; in a request absent, or as `pending` says."""
     amount: _builtins.int
     """Minor units, not zero; a debit is positive, a credit negative."""
     currency: _builtins.str
