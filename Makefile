@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill benchmark benchmark-ledger check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill test-torture benchmark benchmark-ledger check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,11 @@ test: install-dev ## Run all tests; they start what they need
 
 test-kill: install-dev ## Kill processes at random for PAYFLOW_KILL_S seconds (600 when not set)
 	@PAYFLOW_KILL_S=$${PAYFLOW_KILL_S:-600} $(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_random_kills.py
+
+test-torture: install-dev ## Torture the ledger, 600 s or for PAYFLOW_TORTURE_S and PAYFLOW_TORTURE_TRANSACTIONS
+	@export PAYFLOW_TORTURE_S=$${PAYFLOW_TORTURE_S:-$${PAYFLOW_TORTURE_TRANSACTIONS:+0}}; \
+	PAYFLOW_TORTURE_S=$${PAYFLOW_TORTURE_S:-600} PAYFLOW_TORTURE_SEED=$${PAYFLOW_TORTURE_SEED:-$$(date +%s)} \
+	$(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_torture.py
 
 benchmark: install-dev ## Measure requests a second beside an empty RPC
 	@$(BIN)/python -m benchmarks.requests_per_second
