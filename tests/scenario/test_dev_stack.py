@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 import psycopg
@@ -106,8 +107,10 @@ def _gone(processes: list[psutil.Process]) -> bool:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+def data_dir() -> Iterator[Path]:
+    """Not below pytest's own directory, which each start of pytest closes to PostgreSQL's user."""
+    with TemporaryDirectory(prefix="payflow-dev-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory) / "data"
 
 
 def test_a_payment_intent_survives_a_restart(data_dir: Path) -> None:

@@ -40,6 +40,8 @@ CODES = {
     "CONCURRENT_UPDATE": "ABORTED",
 }
 
+PREFIXES = {"type": "ACCOUNT_TYPE", "layer": "LAYER"}
+
 Json = dict[str, Any]
 
 
@@ -50,10 +52,16 @@ def lines(*triples: tuple[str, int, str] | tuple[str, int]) -> list[Json]:
 
 
 def grpc_form(request: Mapping[str, Any]) -> Json:
-    """The request as protobuf's own JSON has it: with the enum's full names."""
-    if "type" not in request:
-        return dict(request)
-    return {**request, "type": f"ACCOUNT_TYPE_{request['type'].upper()}"}
+    """The request as protobuf's own JSON has it: enum values with their prefixes."""
+    return {name: _grpc_value(name, value) for name, value in request.items()}
+
+
+def _grpc_value(name: str, value: Any) -> Any:
+    if name in PREFIXES:
+        return f"{PREFIXES[name]}_{value.upper()}"
+    if name in ("entries", "transactions"):
+        return [grpc_form(one) for one in value]
+    return value
 
 
 def refused(books: LedgerCaller, http: HttpCaller, rpc: str, request: Mapping[str, Any]) -> Refusal:

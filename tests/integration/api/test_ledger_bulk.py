@@ -11,7 +11,7 @@ from tests.books import assert_books_right
 from tests.http_payments import HttpCaller
 from tests.integration.api.ledger_refusals import lines, nothing_written, refused
 from tests.ledger_caller import LedgerCaller
-from tests.payments import ApiError
+from tests.payments import ApiError, Reply
 from tests.plain_messages import plain
 from tests.stack import Stack
 
@@ -145,6 +145,27 @@ def test_every_transaction_is_of_the_bulks_merchant(books: LedgerCaller, address
     with nothing_written(stack), pytest.raises(ApiError, match="VALIDATION_FAILED") as error:
         books.reply(books.ledger.PostTransactions, nobodys)
     assert error.value.fields == ["merchant_id"]
+
+
+def test_the_merchant_may_be_named_by_the_bulk_or_by_its_transactions(
+    books: LedgerCaller, stack: Stack
+) -> None:
+    named = books.posting(("cash", 1), ("owed", -1))
+    nameless, foreign = pb.PostTransactionRequest(entries=named.entries), pb.PostTransactionRequest()
+    foreign.merchant_id = f"{books.merchant_id}_other"
+
+    def post(merchant_id: str, *postings: pb.PostTransactionRequest) -> Reply:
+        request = pb.PostTransactionsRequest(merchant_id=merchant_id, transactions=postings)
+        return books.reply(books.ledger.PostTransactions, request, "once")
+
+    first = post("", named, nameless)
+    assert reasons(first.message.results) == ["", ""]
+    again = post(books.merchant_id, nameless, nameless)
+    assert (again.message, again.replayed) == (first.message, True)
+    for postings in ([named, foreign], [nameless]):
+        with nothing_written(stack), pytest.raises(ApiError, match="VALIDATION_FAILED") as error:
+            post("", *postings)
+        assert error.value.fields == ["merchant_id"]
 
 
 def test_a_bulk_with_nothing_good_in_it_leaves_nothing_and_frees_the_key(

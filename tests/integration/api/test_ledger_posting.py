@@ -10,7 +10,7 @@ from google.protobuf.json_format import ParseDict
 
 from payflow.v1 import ledger_pb2 as pb
 from tests.http_payments import HttpCaller
-from tests.integration.api.ledger_refusals import CODES, Json, lines, nothing_written, refused
+from tests.integration.api.ledger_refusals import CODES, Json, grpc_form, lines, nothing_written, refused
 from tests.ledger_caller import LedgerCaller
 from tests.payments import ApiError
 from tests.plain_messages import plain
@@ -297,7 +297,8 @@ def test_a_bad_posting(
 
 
 def test_every_bad_posting_is_refused_alike_in_a_bulk(books: LedgerCaller) -> None:
-    requests = [ParseDict({"entries": GOOD} | change, pb.PostTransactionRequest()) for _, change, _, _ in BAD]
+    wanted = [grpc_form({"entries": GOOD} | change) for _, change, _, _ in BAD]
+    requests = [ParseDict(one, pb.PostTransactionRequest()) for one in wanted]
     results = books.bulk(*requests)
     for index, (result, (name, _, reason, field)) in enumerate(zip(results, BAD, strict=True)):
         if name == "no merchant":
