@@ -145,7 +145,18 @@ class LedgerAgrees(Agreement):
         hold_id = self.target(which, lambda one: one["status"] == "PENDING")
         held = self.model.transactions.get(hold_id, {"entries": [{"amount": 1}]})
         amount: Fields = {} if share is None else {"amount": _share(held["entries"][0]["amount"], share)}
-        request = amount | TEXTS[texts % len(TEXTS)]
+        self._post_hold(hold_id, amount | TEXTS[texts % len(TEXTS)])
+
+    @rule(which=NUMBERS)
+    def post_hold_too_late(self, which: int) -> None:
+        """PostPending at a hold's last instant or behind it, before the worker comes."""
+        self.turn_clock(HOLD_S)
+        lapsed = self.model.lapsed_holds(self.now)
+        if lapsed:
+            self._post_hold(lapsed[which % len(lapsed)], {})
+            self.ground.seen["too late"] += 1
+
+    def _post_hold(self, hold_id: str, request: Fields) -> None:
         self.ask(
             "PostPending",
             pb.PostPendingRequest(id=hold_id, **request),
@@ -389,5 +400,5 @@ def test_service_and_model_agree_on_every_answer(ground: Ground) -> None:
     )
     seen = ground.seen
     rpcs = {method.name for method in pb.DESCRIPTOR.services_by_name["LedgerService"].methods}
-    wanted = rpcs | CODES.keys() | {"replay", "expired key", "lapsed", "one of a bulk"}
+    wanted = rpcs | CODES.keys() | {"replay", "expired key", "lapsed", "too late", "one of a bulk"}
     assert wanted - seen.keys() == set(), f"random requests never got there: {seen}"
