@@ -121,6 +121,8 @@ ACCOUNTS = st.builds(
 )
 # Inside the life of a key, at a hold's last instant, long behind both; and clocks that are set back.
 PAUSES_S = st.sampled_from((0.000_001, 1, 10, 10, 10, 60, 5_000, 5_000, -3, -0.000_001))
+# Hundredths of a hold; 101 stands for one minor unit more.
+SHARES = st.sampled_from((None, None, None, None, 0, 1, 50, 100, 101))
 
 
 def request_of(draft: Draft, model: LedgerModel, now: int) -> Fields:
@@ -179,6 +181,12 @@ def _versions(draft: Draft, model: LedgerModel) -> dict[str, int]:
         known.get(number, "nobodys"): len(model.history.get(known.get(number, ""), ())) + off
         for number, off in draft.versions
     }
+
+
+def share_of(held: int, hundredths: int) -> int:
+    """Minor units of a hold that a share of SHARES stands for."""
+    held = abs(held)
+    return held * hundredths // 100 if hundredths < 100 else held + hundredths - 100
 
 
 def at(microseconds: int) -> Timestamp:

@@ -44,6 +44,7 @@ from tests.random_ledger import (
     OPENED,
     PAUSES_S,
     SECOND,
+    SHARES,
     TEXTS,
     TYPES,
     Draft,
@@ -51,12 +52,11 @@ from tests.random_ledger import (
     opening,
     posting,
     request_of,
+    share_of,
 )
 
 EXAMPLES = os.environ.get("PAYFLOW_LEDGER_EXAMPLES")
 SWEEPS_MAX = 50
-# Hundredths of a hold; 101 stands for one minor unit more.
-SHARES = st.sampled_from((None, None, None, None, 0, 1, 50, 100, 101))
 STATUSES = ("UNSPECIFIED", "POSTED", "PENDING", "RESOLVED")
 
 
@@ -144,7 +144,7 @@ class LedgerAgrees(Agreement):
         """PostPending, of so many hundredths."""
         hold_id = self.target(which, lambda one: one["status"] == "PENDING")
         held = self.model.transactions.get(hold_id, {"entries": [{"amount": 1}]})
-        amount: Fields = {} if share is None else {"amount": _share(held["entries"][0]["amount"], share)}
+        amount: Fields = {} if share is None else {"amount": share_of(held["entries"][0]["amount"], share)}
         self._post_hold(hold_id, amount | TEXTS[texts % len(TEXTS)])
 
     @rule(which=NUMBERS)
@@ -371,11 +371,6 @@ class LedgerAgrees(Agreement):
     def teardown(self) -> None:
         """The books hold by themselves, whatever the model thinks."""
         assert_books_right(self.ground.payflow.url)
-
-
-def _share(held: int, hundredths: int) -> int:
-    held = abs(held)
-    return held * hundredths // 100 if hundredths < 100 else held + hundredths - 100
 
 
 def _is_reversible(one: Fields) -> bool:
