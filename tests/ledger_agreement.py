@@ -19,6 +19,7 @@ from tests.plain_messages import plain
 from tests.random_ledger import microseconds
 
 PAGE_SIZE_DEFAULT = 50
+PAGES_MAX = 1_000
 CODES = {
     "VALIDATION_FAILED": "INVALID_ARGUMENT",
     "UNBALANCED_TRANSACTION": "INVALID_ARGUMENT",
@@ -117,6 +118,7 @@ class Agreement(RuleBasedStateMachine):
         while pages[-1].next_page_token:
             request.page_token = pages[-1].next_page_token
             pages.append(self.call(rpc, request))
+            assert len(pages) < PAGES_MAX, f"{rpc} does not come to an end"
         return pages
 
     def target(self, which: int, fits: Callable[[Fields], bool] = lambda one: True) -> str:

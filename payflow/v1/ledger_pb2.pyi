@@ -800,7 +800,7 @@ class PostTransactionRequest(_message.Message):
     description: _builtins.str
     """Free text, at most 1,000 characters."""
     reference: _builtins.str
-    """The caller's own reference, unique in the merchant."""
+    """The caller's own reference, unique in the merchant, at most 200 characters."""
     pending: _builtins.bool
     """Places a hold instead of posting."""
     @_builtins.property
@@ -1390,7 +1390,7 @@ class ReverseTransactionRequest(_message.Message):
     description: _builtins.str
     """Free text, at most 1,000 characters."""
     reference: _builtins.str
-    """The caller's own reference, unique in the merchant."""
+    """The caller's own reference, unique in the merchant, at most 200 characters."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """At most 50 keys of 40 characters, values of 500."""
