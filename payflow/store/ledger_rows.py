@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from payflow.domain.ledger.account import Account, AccountType, Balance
 from payflow.domain.ledger.transaction import (
@@ -83,9 +82,9 @@ def recorded_transaction(row: Row, entries: Iterable[Row]) -> RecordedTransactio
     return RecordedTransaction(booked, terms, row["resolved_by"] or "", row["reversed_by"] or "")
 
 
-def by_transaction(entries: Iterable[Row]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def by_transaction(entries: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
     """Rows of entries by merchant and transaction, in their order."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    found: dict[tuple[str, str], list[Row]] = {}
     for entry in entries:
-        found.setdefault((entry["merchant_id"], entry["transaction_id"]), []).append(dict(entry))
+        found.setdefault((entry["merchant_id"], entry["transaction_id"]), []).append(entry)
     return found

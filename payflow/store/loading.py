@@ -22,7 +22,7 @@ from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
 from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
-from payflow.store.statement import DictConnection, columns
+from payflow.store.statement import DictConnection, columns, unique
 
 # Every join starts from the wanted keys and looks each up by a primary key or a named index.
 KEYS = """
@@ -80,7 +80,7 @@ def load(
         loading = _Loading(connection, submissions, look_for_committed)
         pipelining.sync(connection, pipeline)
         working = loading.working_set()
-        wanted = _unique((*_payment_accounts(submissions, working), *accounts_of(submissions, working)))
+        wanted = unique((*_payment_accounts(submissions, working), *accounts_of(submissions, working)))
         if wanted:
             cursor = connection.execute(ACCOUNTS, columns(wanted))
             pipelining.sync(connection, pipeline)
@@ -97,7 +97,7 @@ class _Loading:
         commands = [submission.command for submission in submissions]
         self._now = min(submission.now for submission in submissions)
         merchant_ids = sorted({command.merchant_id for command in commands})
-        intents = _unique(
+        intents = unique(
             (command.merchant_id, command.intent_id)
             for command in commands
             if not isinstance(command, MerchantCommand | LedgerCommand | CreateIntent)
@@ -115,7 +115,7 @@ class _Loading:
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
         self._slots = execute(SLOT_OWNERS, [slots]) if slots else None
-        keys = _unique(_key_pairs(submissions))
+        keys = unique(_key_pairs(submissions))
         self._keys = execute(KEYS, columns(keys)) if keys else None
         self._intents = execute(INTENTS, columns(intents)) if intents else None
         self._refunds = execute(REFUNDS, [*columns(intents), refunds]) if intents else None
@@ -187,7 +187,3 @@ def _payment_accounts(submissions: Sequence[Submission], working: WorkingSet) ->
             aggregate = working.intents.get((command.merchant_id, command.intent_id))
             for account_id in aggregate.intent.book.accounts() if aggregate else ():
                 yield command.merchant_id, account_id
-
-
-def _unique(pairs: Iterable[MerchantScoped]) -> list[MerchantScoped]:
-    return list(dict.fromkeys(pairs))

@@ -17,7 +17,7 @@ from payflow.domain.ledger.commands import (
 )
 from payflow.store import ledger_rows
 from payflow.store.ledger_rows import BALANCE_COLUMNS, ENTRY_COLUMNS, LATER_TRANSACTIONS, TRANSACTION_COLUMNS
-from payflow.store.statement import DictConnection, columns
+from payflow.store.statement import DictConnection, columns, unique
 
 ACCOUNTS = f"""
     SELECT account.merchant_id, account.id, account.type, account.currency, account.allow_negative,
@@ -53,12 +53,12 @@ class LedgerLoading:
     """The statements of the first round trip, sent when made, read when asked for."""
 
     def __init__(self, connection: DictConnection, submissions: Sequence[Submission]) -> None:
-        wanted = _unique(
+        wanted = unique(
             (one.merchant_id, transaction_id)
             for one in _commands(submissions)
             if (transaction_id := _refers_to(one))
         )
-        references = _unique(
+        references = unique(
             (one.merchant_id, reference) for one in _commands(submissions) if (reference := _reference(one))
         )
         execute = connection.execute
@@ -121,7 +121,3 @@ def _reference(command: Command) -> str:
     if isinstance(command, PostTransaction):
         return command.terms.reference
     return command.reference if isinstance(command, ReverseTransaction) else ""
-
-
-def _unique(pairs: Iterable[MerchantScoped]) -> list[MerchantScoped]:
-    return list(dict.fromkeys(pairs))

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from payflow.domain.folding.working_set import MerchantScoped
 from payflow.store import rows
 
 DictConnection = Connection[dict[str, Any]]
@@ -40,3 +41,8 @@ def insert_columns(sql: str, new: Sequence[tuple[Any, ...]]) -> Iterable[Stateme
 def columns(tuples: Sequence[tuple[Any, ...]]) -> list[Any]:
     """Tuples as the arrays that unnest reads, one a column."""
     return [list(column) for column in zip(*tuples, strict=True)]
+
+
+def unique(pairs: Iterable[MerchantScoped]) -> list[MerchantScoped]:
+    """Each pair once, in the order in which they first came."""
+    return list(dict.fromkeys(pairs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -97,6 +98,6 @@ def _page(merchant_id: str, wanted: TransactionFilter, before: str) -> tuple[str
     return query, parameters
 
 
-def _view(row: rows.Row, entries: list[dict[str, Any]]) -> TransactionView:
+def _view(row: rows.Row, entries: Iterable[rows.Row]) -> TransactionView:
     recorded = ledger_rows.recorded_transaction(row, entries)
     return TransactionView(row["merchant_id"], recorded, rows.texts_of(row))
