@@ -85,19 +85,7 @@ class Settings:
     grpc_processes: int = _variable("GRPC_PROCESSES", "1", integer(1, 64))
     rpc_threads_max: int = _variable("RPC_THREADS_MAX", "200", integer(4, 1024))
 
-    # Payment service providers and their circuit breaker
-    stripe_api_key: str | None = _variable("STRIPE_API_KEY", None, text, secret=True)
-    stripe_webhook_secret: str | None = _variable("STRIPE_WEBHOOK_SECRET", None, text, secret=True)
-    stripe_timeout_s: float = _variable("STRIPE_TIMEOUT", "10s", duration_s)
-    stripe_api_base: str | None = _variable("STRIPE_API_BASE", None, url("https", "http"))
-    adyen_api_key: str | None = _variable("ADYEN_API_KEY", None, text, secret=True)
-    adyen_merchant_account: str | None = _variable("ADYEN_MERCHANT_ACCOUNT", None, text)
-    adyen_hmac_key: str | None = _variable("ADYEN_HMAC_KEY", None, text, secret=True)
-    adyen_timeout_s: float = _variable("ADYEN_TIMEOUT", "10s", duration_s)
-    adyen_api_base: str | None = _variable("ADYEN_API_BASE", None, url("https", "http"))
-    simulator_url: str = _variable("SIMULATOR_URL", "http://127.0.0.1:8089", url("http", "https"))
-    simulator_timeout_s: float = _variable("SIMULATOR_TIMEOUT", "5s", duration_s)
-    simulator_key_window_s: float = _variable("SIMULATOR_KEY_WINDOW", "24h", duration_s)
+    # The circuit breaker of each account at a payment service provider
     cb_failure_threshold: int = _variable("CB_FAILURE_THRESHOLD", "5", integer(1, 1000))
     cb_success_threshold: int = _variable("CB_SUCCESS_THRESHOLD", "2", integer(1, 1000))
     cb_timeout_s: float = _variable("CB_TIMEOUT", "60s", duration_s)
@@ -109,6 +97,9 @@ class Settings:
         "OTEL_EXPORTER_OTLP_ENDPOINT", None, url("http", "https")
     )
     otel_service_name: str = _variable("OTEL_SERVICE_NAME", "payflow-api", text)
+
+    # All of it, for connectors, which know their own variables
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.migrate_database_url is None:
@@ -124,11 +115,13 @@ class Settings:
         """
         values: dict[str, Any] = {}
         for setting in fields(cls):
+            if not setting.metadata:
+                continue
             variable = setting.metadata["variable"]
             value = environ.get(variable, "")
             if value:
                 values[setting.name] = _parsed(variable, value, setting.metadata)
-        settings = cls(**values)
+        settings = cls(**values, environment=dict(environ))
         if settings.database_url is None and settings.migrate_database_url is not None:
             raise ConfigurationError("DATABASE_URL", None, "a URL beside MIGRATE_DATABASE_URL's")
         settings._refuse_shared_ports()

@@ -13,9 +13,7 @@ import psycopg
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
 from payflow.psp.bulkhead import PspSlots
-from payflow.psp.connector import Connector
 from payflow.psp.routing import by_priority
-from payflow.psp.simulator.connector import SimulatorConnector
 from payflow.store import readiness, response_cache
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
@@ -37,6 +35,7 @@ from payflow.v1 import (
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
+from server.connectors import load_connectors
 from server.rpc.application import Binding
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
@@ -62,14 +61,11 @@ class Core:
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
         self.pool = ReadPool(conninfo, _pool_limits(settings))
         self.pool.open()
-        self.simulator = SimulatorConnector(
-            settings.simulator_url, settings.simulator_timeout_s, int(settings.simulator_key_window_s)
-        )
-        connectors: dict[str, Connector] = {self.simulator.name: self.simulator}
+        self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.cache = _cache(settings, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
-        lease_s = 2 * max(connector.timeout_s for connector in connectors.values()) + LEASE_MARGIN_S
+        lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
         self.committer = Committer(
             conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
         )
@@ -86,7 +82,7 @@ class Core:
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
-            connectors=connectors,
+            connectors=self.connectors,
             route=by_priority,
             creates_merchants=True,
         )
@@ -96,7 +92,8 @@ class Core:
         self.committer.close()
         if self.cache:
             self.cache.close()
-        self.simulator.close()
+        for connector in self.connectors.values():
+            connector.close()
         self.pool.close()
 
 
@@ -135,6 +132,11 @@ class PayFlowApplication:
                 Merchants(ports),
             ),
         )
+
+    @property
+    def psp_timeout_s(self) -> float:
+        """How long the slowest PSP may take to answer."""
+        return max(connector.timeout_s for connector in self._core.connectors.values())
 
     def ready(self) -> bool:
         """Whether the database answers, has this release's schema, and is safe enough for its merchants."""

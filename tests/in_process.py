@@ -24,6 +24,7 @@ from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
 from tests.turned_clock import TurnedClock
 from tests.waiting import WAIT_S
+from tests.wrapped_connector import WrappedConnector
 
 # A PSP's answer is never waited for so long: what it does not answer it cuts off at once.
 PSP_TIMEOUT_S = 60
@@ -35,14 +36,11 @@ CLOSE_TIMEOUT_S = 10.0
 T = TypeVar("T")
 
 
-class WatchedConnector:
-    """Notes when it was asked what, and can lose the answers. Fulfils payflow.psp.connector.Connector."""
+class WatchedConnector(WrappedConnector):
+    """Notes when it was asked what, and can lose the answers."""
 
     def __init__(self, inner: Connector, clock: Clock) -> None:
-        self.name = inner.name
-        self.key_window_s = inner.key_window_s
-        self.timeout_s = inner.timeout_s
-        self.inner = inner
+        super().__init__(inner)
         self.executed: list[datetime] = []
         self.looked_up: list[datetime] = []
         self.shut_out: list[datetime] = []
@@ -154,7 +152,7 @@ def in_process(database: Database, directory: Path, **environment: str) -> Itera
         )
         core = Core(settings, clock)
         try:
-            connector = WatchedConnector(core.simulator, clock)
+            connector = WatchedConnector(core.connectors["simulator"], clock)
             core.ports = replace(core.ports, connectors={connector.name: connector})
             recovery = Recovery(core.ports, core.due)
             with served(core, settings) as address, Caller(address) as caller:

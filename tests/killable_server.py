@@ -28,6 +28,7 @@ from server.config import Settings
 from server.rpc.process import serve
 from server.wiring import Core, PayFlowApplication
 from tests.turned_clock import ShiftedClock
+from tests.wrapped_connector import WrappedConnector
 
 STARTING = (StartAuthorize, StartCapture, StartCancel, StartRefund)
 
@@ -78,21 +79,16 @@ class DyingPipeline:
         return result
 
 
-class DyingConnector:
-    """The connector, with the point behind its call. Fulfils payflow.psp.connector.Connector."""
+class DyingConnector(WrappedConnector):
+    """The connector, with the point behind its call."""
 
     def __init__(self, inner: Connector, killer: Killer) -> None:
-        self.name = inner.name
-        self.key_window_s = inner.key_window_s
-        self.timeout_s = inner.timeout_s
-        self.look_up = inner.look_up
-        self.cancel_by_reference = inner.cancel_by_reference
-        self._inner = inner
+        super().__init__(inner)
         self._killer = killer
 
     def execute(self, call: PspCall) -> Outcome:
         """Executes; the outcome is not known to anybody when the process dies."""
-        outcome = self._inner.execute(call)
+        outcome = self.inner.execute(call)
         self._killer.passes(KillPoint.PSP_EXECUTED, call.psp_key.rpartition("-")[0])
         return outcome
 

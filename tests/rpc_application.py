@@ -110,6 +110,10 @@ class FakeApplication:
             ),
         )
 
+    @property
+    def psp_timeout_s(self) -> float:
+        return 10.0
+
     def ready(self) -> bool:
         if not self.is_ready:
             raise ConnectionError(SECRET)

@@ -61,7 +61,7 @@ class Simulator:
     @contextmanager
     def connector(self, timeout_s: float = ANSWERED_WITHIN_S) -> Iterator[SimulatorConnector]:
         """A connector to it."""
-        connector = SimulatorConnector(self.url, timeout_s, 86_400)
+        connector = SimulatorConnector(lambda _: self.url, timeout_s, 86_400)
         try:
             yield connector
         finally:

@@ -96,7 +96,7 @@ def _repeat(ports: Ports, connector: Connector, asked: PspCall, attempt: Attempt
 def _is_remembered(ports: Ports, connector: Connector, attempt: Attempt) -> bool:
     """Whether the PSP will still know the key when a repeat that is sent now arrives."""
     arrives_by = ports.clock.now() + timedelta(seconds=connector.timeout_s)
-    return arrives_by < attempt.started_at + timedelta(seconds=connector.key_window_s)
+    return arrives_by < attempt.started_at + timedelta(seconds=connector.capabilities.key_window_s)
 
 
 def _psp_call(merchant_id: str, due: DueCall) -> PspCall:

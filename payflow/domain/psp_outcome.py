@@ -16,6 +16,21 @@ class OperationType(StrEnum):
     REFUND = "REFUND"
 
 
+class Advice(StrEnum):
+    """What to do about a failure."""
+
+    RETRY_ELSEWHERE = "RETRY_ELSEWHERE"
+    RETRY_LATER = "RETRY_LATER"
+    NEVER = "NEVER"
+    STEP_UP = "STEP_UP"
+    RECOLLECT = "RECOLLECT"
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the very same payment may succeed when it is tried again."""
+        return self in (Advice.RETRY_ELSEWHERE, Advice.RETRY_LATER)
+
+
 TEXT_MAX = 500
 
 
@@ -26,12 +41,16 @@ def clean(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an operation did not succeed; ``retryable`` says whether trying again may help."""
+    """Why an operation did not succeed, mostly made by ``declines.failure``.
+
+    ``retryable`` says whether trying again may help, ``advice`` how.
+    """
 
     code: str
     message: str
     psp_code: str = ""
     retryable: bool = False
+    advice: Advice = Advice.NEVER
 
     def __post_init__(self) -> None:
         for name in ("code", "message", "psp_code"):
@@ -56,6 +75,16 @@ class Approved:
 
     psp_id: str
     authorization_expires_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "psp_id", clean(self.psp_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The PSP took it in and tells later, by webhook, what came of it. ``psp_id`` is what it calls it."""
+
+    psp_id: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "psp_id", clean(self.psp_id))
@@ -92,9 +121,14 @@ class NotExecuted:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Sent, but not answered: it may have been executed. ``detail`` is for logs only."""
+    """Sent, but not answered: it may have been executed. ``detail`` is for logs only.
+
+    ``repeatable`` says that the PSP was quick to fail, such as with a 5xx or a reset, so that the same
+    key may be sent again within the call; after a time-out it is not.
+    """
 
     detail: str
+    repeatable: bool = False
 
 
-Outcome = Approved | ActionRequired | Declined | NotExecuted | Unknown
+Outcome = Approved | Accepted | ActionRequired | Declined | NotExecuted | Unknown

@@ -21,7 +21,7 @@ from payflow.domain.intent.state import (
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
-from payflow.domain.psp_outcome import Failure, NextAction, OperationType
+from payflow.domain.psp_outcome import Advice, Failure, NextAction, OperationType
 from payflow.domain.texts import Texts
 
 Row = Mapping[str, Any]
@@ -140,7 +140,7 @@ def _operation(content: Row | None) -> Operation | None:
 
 
 def _failure(content: Row | None) -> Failure | None:
-    return Failure(**content) if content else None
+    return Failure(**{**content, "advice": Advice(content["advice"])}) if content else None
 
 
 def _cancellation_reason(content: str | None) -> CancellationReason | None:

@@ -6,6 +6,13 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from payflow.v1 import payment_intent_pb2 as _payment_intent_pb2
+from payflow.v1.payment_types_pb2 import ADVICE_NEVER as ADVICE_NEVER
+from payflow.v1.payment_types_pb2 import ADVICE_RECOLLECT as ADVICE_RECOLLECT
+from payflow.v1.payment_types_pb2 import ADVICE_RETRY_ELSEWHERE as ADVICE_RETRY_ELSEWHERE
+from payflow.v1.payment_types_pb2 import ADVICE_RETRY_LATER as ADVICE_RETRY_LATER
+from payflow.v1.payment_types_pb2 import ADVICE_STEP_UP as ADVICE_STEP_UP
+from payflow.v1.payment_types_pb2 import ADVICE_UNSPECIFIED as ADVICE_UNSPECIFIED
+from payflow.v1.payment_types_pb2 import Advice as Advice
 from payflow.v1.payment_types_pb2 import CANCELLATION_REASON_EXPIRED as CANCELLATION_REASON_EXPIRED
 from payflow.v1.payment_types_pb2 import CANCELLATION_REASON_PSP as CANCELLATION_REASON_PSP
 from payflow.v1.payment_types_pb2 import CANCELLATION_REASON_REQUESTED as CANCELLATION_REASON_REQUESTED

@@ -24,21 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epayflow/v1/payment_types.proto\x12\npayflow.v1\"M\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08psp_code\x18\x03 \x01(\t\x12\x11\n\tretryable\x18\x04 \x01(\x08\"0\n\nNextAction\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0credirect_url\x18\x02 \x01(\t*\x9f\x01\n\rOperationType\x12\x1e\n\x1aOPERATION_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OPERATION_TYPE_AUTHORIZE\x10\x01\x12\x1a\n\x16OPERATION_TYPE_CAPTURE\x10\x02\x12\x19\n\x15OPERATION_TYPE_CANCEL\x10\x03\x12\x19\n\x15OPERATION_TYPE_REFUND\x10\x04*h\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41PTURE_METHOD_MANUAL\x10\x01\x12\x1c\n\x18\x43\x41PTURE_METHOD_AUTOMATIC\x10\x02*\x9a\x01\n\x12\x43\x61ncellationReason\x12#\n\x1f\x43\x41NCELLATION_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x43\x41NCELLATION_REASON_REQUESTED\x10\x01\x12\x1f\n\x1b\x43\x41NCELLATION_REASON_EXPIRED\x10\x02\x12\x1b\n\x17\x43\x41NCELLATION_REASON_PSP\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epayflow/v1/payment_types.proto\x12\npayflow.v1\"q\n\x07\x46\x61ilure\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x10\n\x08psp_code\x18\x03 \x01(\t\x12\x11\n\tretryable\x18\x04 \x01(\x08\x12\"\n\x06\x61\x64vice\x18\x05 \x01(\x0e\x32\x12.payflow.v1.Advice\"0\n\nNextAction\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x14\n\x0credirect_url\x18\x02 \x01(\t*\x9f\x01\n\rOperationType\x12\x1e\n\x1aOPERATION_TYPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18OPERATION_TYPE_AUTHORIZE\x10\x01\x12\x1a\n\x16OPERATION_TYPE_CAPTURE\x10\x02\x12\x19\n\x15OPERATION_TYPE_CANCEL\x10\x03\x12\x19\n\x15OPERATION_TYPE_REFUND\x10\x04*\x90\x01\n\x06\x41\x64vice\x12\x16\n\x12\x41\x44VICE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41\x44VICE_RETRY_ELSEWHERE\x10\x01\x12\x16\n\x12\x41\x44VICE_RETRY_LATER\x10\x02\x12\x10\n\x0c\x41\x44VICE_NEVER\x10\x03\x12\x12\n\x0e\x41\x44VICE_STEP_UP\x10\x04\x12\x14\n\x10\x41\x44VICE_RECOLLECT\x10\x05*h\n\rCaptureMethod\x12\x1e\n\x1a\x43\x41PTURE_METHOD_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41PTURE_METHOD_MANUAL\x10\x01\x12\x1c\n\x18\x43\x41PTURE_METHOD_AUTOMATIC\x10\x02*\x9a\x01\n\x12\x43\x61ncellationReason\x12#\n\x1f\x43\x41NCELLATION_REASON_UNSPECIFIED\x10\x00\x12!\n\x1d\x43\x41NCELLATION_REASON_REQUESTED\x10\x01\x12\x1f\n\x1b\x43\x41NCELLATION_REASON_EXPIRED\x10\x02\x12\x1b\n\x17\x43\x41NCELLATION_REASON_PSP\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'payflow.v1.payment_types_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OPERATIONTYPE']._serialized_start=176
-  _globals['_OPERATIONTYPE']._serialized_end=335
-  _globals['_CAPTUREMETHOD']._serialized_start=337
-  _globals['_CAPTUREMETHOD']._serialized_end=441
-  _globals['_CANCELLATIONREASON']._serialized_start=444
-  _globals['_CANCELLATIONREASON']._serialized_end=598
+  _globals['_OPERATIONTYPE']._serialized_start=212
+  _globals['_OPERATIONTYPE']._serialized_end=371
+  _globals['_ADVICE']._serialized_start=374
+  _globals['_ADVICE']._serialized_end=518
+  _globals['_CAPTUREMETHOD']._serialized_start=520
+  _globals['_CAPTUREMETHOD']._serialized_end=624
+  _globals['_CANCELLATIONREASON']._serialized_start=627
+  _globals['_CANCELLATIONREASON']._serialized_end=781
   _globals['_FAILURE']._serialized_start=46
-  _globals['_FAILURE']._serialized_end=123
-  _globals['_NEXTACTION']._serialized_start=125
-  _globals['_NEXTACTION']._serialized_end=173
+  _globals['_FAILURE']._serialized_end=159
+  _globals['_NEXTACTION']._serialized_start=161
+  _globals['_NEXTACTION']._serialized_end=209
 # @@protoc_insertion_point(module_scope)

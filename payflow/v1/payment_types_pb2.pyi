@@ -49,6 +49,42 @@ OPERATION_TYPE_REFUND: OperationType.ValueType  # 4
 """Give back what was taken."""
 Global___OperationType: _TypeAlias = OperationType  # noqa: Y015
 
+class _Advice:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AdviceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Advice.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADVICE_UNSPECIFIED: _Advice.ValueType  # 0
+    """No failure."""
+    ADVICE_RETRY_ELSEWHERE: _Advice.ValueType  # 1
+    """Another PSP may carry the payment out."""
+    ADVICE_RETRY_LATER: _Advice.ValueType  # 2
+    """The same payment may succeed later, wherever it is tried."""
+    ADVICE_NEVER: _Advice.ValueType  # 3
+    """Do not try this payment again."""
+    ADVICE_STEP_UP: _Advice.ValueType  # 4
+    """Try again with the payer's authentication (3-D Secure)."""
+    ADVICE_RECOLLECT: _Advice.ValueType  # 5
+    """Ask the payer for other or corrected payment details."""
+
+class Advice(_Advice, metaclass=_AdviceEnumTypeWrapper):
+    """What to do about a failure."""
+
+ADVICE_UNSPECIFIED: Advice.ValueType  # 0
+"""No failure."""
+ADVICE_RETRY_ELSEWHERE: Advice.ValueType  # 1
+"""Another PSP may carry the payment out."""
+ADVICE_RETRY_LATER: Advice.ValueType  # 2
+"""The same payment may succeed later, wherever it is tried."""
+ADVICE_NEVER: Advice.ValueType  # 3
+"""Do not try this payment again."""
+ADVICE_STEP_UP: Advice.ValueType  # 4
+"""Try again with the payer's authentication (3-D Secure)."""
+ADVICE_RECOLLECT: Advice.ValueType  # 5
+"""Ask the payer for other or corrected payment details."""
+Global___Advice: _TypeAlias = Advice  # noqa: Y015
+
 class _CaptureMethod:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -111,14 +147,17 @@ class Failure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     PSP_CODE_FIELD_NUMBER: _builtins.int
     RETRYABLE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """PayFlow's own code, such as `card_declined` or `insufficient_funds`."""
+    """PayFlow's own code, such as `card_declined` or `insufficient_funds`; docs/declines.md lists them."""
     message: _builtins.str
     """One sentence for a person."""
     psp_code: _builtins.str
     """The PSP's code as it came."""
     retryable: _builtins.bool
     """Whether the same payment may succeed when it is tried again."""
+    advice: Global___Advice.ValueType
+    """What to do about it; `retryable` is true for RETRY_ELSEWHERE and RETRY_LATER."""
     def __init__(
         self,
         *,
@@ -126,10 +165,11 @@ class Failure(_message.Message):
         message: _builtins.str = ...,
         psp_code: _builtins.str = ...,
         retryable: _builtins.bool = ...,
+        advice: Global___Advice.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "psp_code", b"psp_code", "retryable", b"retryable"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "code", b"code", "message", b"message", "psp_code", b"psp_code", "retryable", b"retryable"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

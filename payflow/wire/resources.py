@@ -135,5 +135,9 @@ def _failure(failure: Failure | None) -> payment_types_pb2.Failure | None:
     if failure is None:
         return None
     return payment_types_pb2.Failure(
-        code=failure.code, message=failure.message, psp_code=failure.psp_code, retryable=failure.retryable
+        code=failure.code,
+        message=failure.message,
+        psp_code=failure.psp_code,
+        retryable=failure.retryable,
+        advice=payment_types_pb2.Advice.Value(f"ADVICE_{failure.advice}"),
     )

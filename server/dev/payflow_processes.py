@@ -32,7 +32,7 @@ class PayflowProcesses:
         self._host = "127.0.0.1" if settings.bind_host == "0.0.0.0" else settings.bind_host
         self._simulator_port = None if environ.get("SIMULATOR_URL") else free_port()
         self._simulator_url = (
-            settings.simulator_url
+            environ["SIMULATOR_URL"]
             if self._simulator_port is None
             else f"http://{SIMULATOR_HOST}:{self._simulator_port}"
         )

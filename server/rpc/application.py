@@ -28,6 +28,11 @@ class Application(Protocol):
         """The services it serves."""
         ...
 
+    @property
+    def psp_timeout_s(self) -> float:
+        """How long the slowest PSP may take to answer."""
+        ...
+
     def ready(self) -> bool:
         """Whether a payment could be taken now. It may raise; that counts as no."""
         ...

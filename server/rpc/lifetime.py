@@ -60,12 +60,6 @@ def next_event(events: Events) -> Event:
             return events.get(timeout=SIGNAL_LATENCY_MAX_S)
 
 
-def drain_timeout_s(settings: Settings) -> float:
-    """How long what was accepted may take: the slowest PSP's time-out, and the commit after it."""
-    psp_timeout_s = max(settings.simulator_timeout_s, settings.stripe_timeout_s, settings.adyen_timeout_s)
-    return psp_timeout_s + AFTER_PSP_S
-
-
 def run(
     settings: Settings,
     application_factory: ApplicationFactory,
@@ -95,7 +89,7 @@ def run(
         _log.info("gRPC listens on %s:%d", settings.bind_host, server.port)
         on_serving()
         next_event(events)
-        _drain(server, application, events, drain_timeout_s(settings))
+        _drain(server, application, events, application.psp_timeout_s + AFTER_PSP_S)
         monitor.stop()
     finally:
         application.close()

@@ -14,12 +14,12 @@ from server.config import Settings
 from server.rpc.application import ApplicationFactory
 from server.rpc.child import Child
 from server.rpc.exposition import DIRECTORY_VARIABLE, expose_metrics
-from server.rpc.lifetime import Event, Events, drain_timeout_s
+from server.rpc.lifetime import Event, Events
 
 LOOK_INTERVAL_S: Final = 0.2
 
-STOP_MARGIN_S: Final = 15.0
-"""What a child gets on top of the drain time-out, to close what it holds, before it is killed."""
+STOP_TIMEOUT_S: Final = 320.0
+"""What a child gets to end in before it is killed: the longest time-out of a PSP, and time to close."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def supervise(settings: Settings, application_factory: ApplicationFactory, port:
                 children.append(Child(child_settings, application_factory))
             _tend_until_stop(children, events)
         finally:
-            _stop(children, events, drain_timeout_s(settings) + STOP_MARGIN_S)
+            _stop(children, events, STOP_TIMEOUT_S)
     return 0 if all(child.ended_well() for child in children) else 1
 
 

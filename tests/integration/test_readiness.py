@@ -66,7 +66,7 @@ def application_on() -> Iterator[Callable[[str], PayFlowApplication]]:
     def start(url: str) -> PayFlowApplication:
         simulator = f"http://127.0.0.1:{free_port()}"
         application = build_application(
-            Settings(database_url=url, db_max_idle_conns=1, simulator_url=simulator)
+            Settings(database_url=url, db_max_idle_conns=1, environment={"SIMULATOR_URL": simulator})
         )
         started.append(application)
         return application

@@ -114,7 +114,7 @@ def _left_behind(stack: Stack) -> list[str]:
     settings = Settings.from_environment(stack.environment)
     clock = ShiftedClock(-3_600)
     core = Core(settings, clock)
-    connector = WatchedConnector(core.simulator, clock)
+    connector = WatchedConnector(core.connectors["simulator"], clock)
     connector.loses_answers = True
     core.ports = replace(core.ports, connectors={connector.name: connector})
     try:

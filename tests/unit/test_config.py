@@ -28,7 +28,6 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
     assert settings.api_timeout_s == 30
     assert settings.api_max_request_bytes == 1_000_000
     assert settings.rate_limit == RateLimit(requests=1000, per_s=60)
-    assert (settings.stripe_timeout_s, settings.adyen_timeout_s) == (10, 10)
     assert (settings.cb_failure_threshold, settings.cb_success_threshold) == (5, 2)
     assert settings.cb_timeout_s == 60
     assert (settings.log_level, settings.log_format) == ("info", "json")
@@ -92,7 +91,7 @@ def test_rate_limits(value: str, limit: RateLimit | None) -> None:
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml", "one of json, console"),
         ("KAFKA_BROKERS", "localhost", "host:port"),
-        ("STRIPE_API_BASE", "api.stripe.com", "a URL that starts with https:// or http://"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317", "a URL that starts with http:// or https://"),
         ("KAFKA_TOPIC_PAYMENTS", " ", "not blank"),
     ],
 )
@@ -129,7 +128,7 @@ def test_secrets_are_not_in_the_representation() -> None:
         }
     )
 
-    assert settings.stripe_api_key == "hidden-5"
+    assert settings.environment["STRIPE_API_KEY"] == "hidden-5"
     assert "hidden" not in repr(settings)
 
 

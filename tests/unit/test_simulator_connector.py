@@ -127,7 +127,7 @@ def _request(connection: socket.socket) -> bytes:
 @contextmanager
 def scripted(*acts: Act, timeout_s: float = WAIT_S) -> Iterator[tuple[Script, SimulatorConnector]]:
     with Script(list(acts)) as script:
-        connector = SimulatorConnector(script.url, timeout_s, 60)
+        connector = SimulatorConnector(lambda _: script.url, timeout_s, 60)
         try:
             yield script, connector
         finally:
@@ -140,8 +140,12 @@ def unused_url() -> str:
 
 
 def test_fulfils_the_protocol() -> None:
-    connector: Connector = SimulatorConnector(unused_url(), 1.5, 60)
-    assert (connector.name, connector.timeout_s, connector.key_window_s) == ("simulator", 1.5, 60)
+    connector: Connector = SimulatorConnector(lambda _: unused_url(), 1.5, 60)
+    assert (connector.name, connector.timeout_s, connector.capabilities.key_window_s) == (
+        "simulator",
+        1.5,
+        60,
+    )
 
 
 FAILURE = {"code": "card_declined", "message": "No.", "retryable": False}
@@ -220,7 +224,8 @@ def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_noth
 
 
 def test_a_refused_connection_proves_that_nothing_was_executed_now_but_nothing_of_earlier_calls() -> None:
-    connector = SimulatorConnector(unused_url(), WAIT_S, 60)
+    nowhere = unused_url()
+    connector = SimulatorConnector(lambda _: nowhere, WAIT_S, 60)
     assert connector.execute(CALL) == UNREACHABLE
     assert isinstance(connector.look_up(CALL), Unknown)
     assert isinstance(connector.cancel_by_reference(CALL), Unknown)

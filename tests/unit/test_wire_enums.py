@@ -12,7 +12,7 @@ from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.ledger.account import AccountType
 from payflow.domain.ledger.transaction import Layer, TransactionStatus
 from payflow.domain.merchant.state import Mode
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Advice, OperationType
 from payflow.v1 import ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2
 from payflow.wire.enums import member_of, number_of
 
@@ -20,6 +20,7 @@ TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [
     (IntentStatus, payment_intent_pb2.PaymentIntentStatus.DESCRIPTOR),
     (RefundStatus, refund_pb2.RefundStatus.DESCRIPTOR),
     (OperationType, payment_types_pb2.OperationType.DESCRIPTOR),
+    (Advice, payment_types_pb2.Advice.DESCRIPTOR),
     (CaptureMethod, payment_types_pb2.CaptureMethod.DESCRIPTOR),
     (CancellationReason, payment_types_pb2.CancellationReason.DESCRIPTOR),
     (AccountType, ledger_pb2.AccountType.DESCRIPTOR),

@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
+from payflow.domain import declines
 from payflow.domain import psp_outcome as domain
+from payflow.domain.psp_capabilities import Capabilities
+from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import NextAction, NotExecuted, OperationType, Outcome, Unknown
-from payflow.psp.connector import PspCall
+from payflow.psp.connector import (
+    Delivery,
+    PspCall,
+    Rejection,
+    Settings,
+    SignedItem,
+    WebhookRejectedError,
+)
 from payflow.psp.simulator import answers
 from payflow.psp.simulator.requests import Instruction, Key, Operation
 from payflow.psp.simulator.transport import NeverSent, NoReply, Reply, Transport
 
 _LOG = logging.getLogger(__name__)
 
-UNREACHABLE = NotExecuted(
-    domain.Failure("psp_unreachable", "The PSP could not be reached; nothing was executed.", retryable=True)
-)
-REFUSED = NotExecuted(
-    domain.Failure("psp_refused_request", "The PSP refused the request; nothing was executed.")
-)
-SHUT_OUT = NotExecuted(
-    domain.Failure("psp_key_shut_out", "The reference was shut out at the PSP; nothing was executed.")
-)
+UNREACHABLE = NotExecuted(declines.failure("psp_unreachable"))
+REFUSED = NotExecuted(declines.failure("psp_refused_request"))
+SHUT_OUT = NotExecuted(declines.failure("psp_key_shut_out"))
+
+DEFAULT_URL = "http://127.0.0.1:8089"
+DEFAULT_TIMEOUT_S = 5.0
+DEFAULT_KEY_WINDOW_S = 86_400.0
 
 _ANSWER: msgspec.json.Decoder[answers.Answer] = msgspec.json.Decoder(answers.Answer)
 _OPERATIONS = {
@@ -34,23 +44,45 @@ _OPERATIONS = {
 
 
 class SimulatorConnector:
-    """Talks to one simulator; any number of threads may use it. Fulfils payflow.psp.connector.Connector."""
+    """Talks to simulators; any number of threads may use it. Fulfils payflow.psp.connector.Connector."""
 
     name = "simulator"
+    webhook_reply = ""
 
-    def __init__(self, base_url: str, timeout_s: float, key_window_s: int) -> None:
-        """``key_window_s`` is what the simulator was started with, or less."""
+    def __init__(self, url_of: Callable[[str], str], timeout_s: float, key_window_s: int) -> None:
+        """``url_of`` finds the simulator of a credential reference.
+
+        ``key_window_s`` is what the simulators were started with, or less.
+        """
         self.timeout_s = timeout_s
-        self.key_window_s = key_window_s
-        self._transport = Transport(base_url, timeout_s)
+        self.capabilities = Capabilities(key_window_s=key_window_s, looks_up=True)
+        self._url_of = url_of
+        self._transports: dict[str, Transport] = {}
+
+    def missing_settings(self, credential_ref: str) -> Sequence[str]:
+        """None: a simulator takes everyone."""
+        return ()
 
     def close(self) -> None:
         """Closes the idle connections."""
-        self._transport.close()
+        for transport in self._transports.values():
+            transport.close()
+
+    def receive(self, delivery: Delivery, credential_ref: str, now: datetime) -> Sequence[SignedItem]:
+        """The simulator sends none."""
+        raise WebhookRejectedError(Rejection.NOT_CONFIGURED)
+
+    def interpret(self, content: bytes, credential_ref: str) -> Notice | None:
+        """The simulator sends none."""
+        return None
+
+    def _transport(self, call: PspCall) -> Transport:
+        url = self._url_of(call.credential_ref)
+        return self._transports.setdefault(url, Transport(url, self.timeout_s))
 
     def execute(self, call: PspCall) -> Outcome:
         """Asks for the call once, or a second time at once where a connection broke; never raises."""
-        reply = self._transport.post(f"/{_operation(call)}", msgspec.json.encode(_instruction(call)))
+        reply = self._transport(call).post(f"/{_operation(call)}", msgspec.json.encode(_instruction(call)))
         match reply:
             case NeverSent():
                 return UNREACHABLE
@@ -61,14 +93,24 @@ class SimulatorConnector:
 
     def look_up(self, call: PspCall) -> Outcome | None:
         """What became of the call's key; None when the PSP has never seen it."""
-        reply = self._transport.get("/operations", msgspec.to_builtins(_key(call)))
+        reply = self._transport(call).get("/operations", msgspec.to_builtins(_key(call)))
         if isinstance(reply, Reply) and isinstance(_answer(reply), answers.NotFound):
             return None
         return _told(reply)
 
     def cancel_by_reference(self, call: PspCall) -> Outcome:
         """Shuts the call's key out; an answer other than NotExecuted or Unknown came before that."""
-        return _told(self._transport.post("/shut-out", msgspec.json.encode(_key(call))))
+        return _told(self._transport(call).post("/shut-out", msgspec.json.encode(_key(call))))
+
+
+def connect(settings: Settings) -> SimulatorConnector:
+    """The connector that the environment asks for; a reference without a URL of its own has the first."""
+    first = settings.url("SIMULATOR_URL", DEFAULT_URL)
+    return SimulatorConnector(
+        lambda credential_ref: settings.url("SIMULATOR_URL", first, credential_ref),
+        settings.duration_s("SIMULATOR_TIMEOUT", DEFAULT_TIMEOUT_S),
+        int(settings.duration_s("SIMULATOR_KEY_WINDOW", DEFAULT_KEY_WINDOW_S)),
+    )
 
 
 def _operation(call: PspCall) -> Operation:
