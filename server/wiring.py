@@ -20,6 +20,7 @@ from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
+from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
 from payflow.store.read_pool import PoolLimits, ReadPool
 from payflow.store.response_cache import ResponseCache
@@ -63,7 +64,8 @@ class Core:
         self.pool.open()
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
-        self.cache = _cache(settings, self.pool, key_ttl)
+        self.redis = _redis(settings)
+        self.cache = _cache(self.redis, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
         self.committer = Committer(
@@ -92,6 +94,8 @@ class Core:
         self.committer.close()
         if self.cache:
             self.cache.close()
+        if self.redis:
+            self.redis.close()
         for connector in self.connectors.values():
             connector.close()
         self.pool.close()
@@ -185,12 +189,18 @@ def _slots(settings: Settings) -> PspSlots:
     return PspSlots(total_max, per_psp_max=max(1, total_max * 3 // 4))
 
 
-def _cache(settings: Settings, pool: ReadPool, key_ttl: timedelta) -> ResponseCache | None:
+def _redis(settings: Settings) -> OptionalRedis | None:
     if settings.redis_url is None:
+        return None
+    return OptionalRedis(settings.redis_url, settings.redis_pool_size)
+
+
+def _cache(redis: OptionalRedis | None, pool: ReadPool, key_ttl: timedelta) -> ResponseCache | None:
+    if redis is None:
         return None
     row = pool.one(response_cache.SECRET, (), time.monotonic() + START_TIMEOUT_S)
     assert row is not None
-    return ResponseCache(settings.redis_url, row["cache_key"], key_ttl, settings.redis_pool_size)
+    return ResponseCache(redis, row["cache_key"], key_ttl)
 
 
 def _service(module: object, name: str) -> str:
