@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from payflow.domain.gcra import RateLimit
 from server.config_values import (
-    RateLimit,
     UnexpectedValue,
     broker_addresses,
     duration_s,

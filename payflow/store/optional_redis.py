@@ -79,5 +79,5 @@ class OptionalRedis:
     def _rest(self, error: Exception) -> None:
         self._rests_until = time.monotonic() + REST_S
         if self._answers is not False:
-            log.info("Redis is away: %s", error)
+            log.info("Redis is away, and this process works on by itself: %s", error)
         self._answers = False

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from payflow.domain.gcra import RateLimit
 from server.config import ConfigurationError, Settings, required_database_url
-from server.config_values import RateLimit
 
 OWNER = "postgresql://owner:hidden-1@db/payflow"
 APPLICATION = "postgresql://payflow_app:hidden-2@db/payflow"
