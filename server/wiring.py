@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 
@@ -22,6 +23,7 @@ from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
+from payflow.store.rate_limiter import RateLimiter
 from payflow.store.read_pool import PoolLimits, ReadPool
 from payflow.store.response_cache import ResponseCache
 from payflow.v1 import (
@@ -38,6 +40,7 @@ from server.clock import SystemClock
 from server.config import Settings, required_database_url
 from server.connectors import load_connectors
 from server.rpc.application import Binding
+from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
@@ -57,6 +60,7 @@ class Core:
     """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
         conninfo = required_database_url(settings)
         # A database that refuses is told at the start, in its own words.
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
@@ -65,6 +69,7 @@ class Core:
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.redis = _redis(settings)
+        self.limiter = RateLimiter(self.redis)
         self.cache = _cache(self.redis, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
@@ -136,6 +141,14 @@ class PayFlowApplication:
                 Merchants(ports),
             ),
         )
+
+    @property
+    def call_rates(self) -> CallRates | None:
+        """How often each merchant may call."""
+        limit, core = self._core.settings.rate_limit, self._core
+        if limit is None:
+            return None
+        return CallRates(partial(core.limiter.take, limit=limit), core.ports.directory.merchant_id_of)
 
     @property
     def psp_timeout_s(self) -> float:
