@@ -36,8 +36,8 @@ class OptionalRedis:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
         )
+        self.timeout_s = TIMEOUT_S
         self._connections = threading.BoundedSemaphore(connections_max)
-        self._wait_s = TIMEOUT_S
         self._trial = threading.Lock()
         self._answers: bool | None = None
         self._rests_until = 0.0
@@ -59,7 +59,7 @@ class OptionalRedis:
         self._client.close()
 
     def _asked(self, question: Callable[[redis.Redis], Answer], waits: bool) -> Answer:
-        if not self._connections.acquire(timeout=self._wait_s if waits else 0):
+        if not self._connections.acquire(timeout=self.timeout_s if waits else 0):
             raise RedisAwayError
         try:
             answer = question(self._client)
