@@ -39,6 +39,7 @@ from payflow.v1 import (
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
 from server.connectors import load_connectors
+from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.services.ledger import Ledger
@@ -73,6 +74,10 @@ class Core:
         self.cache = _cache(self.redis, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
+        clock = clock or SystemClock()
+        self.gate, self.breakers = build_gate(
+            settings, self.connectors, self.redis, self.limiter, clock, probe_timeout_s=lease_s
+        )
         self.committer = Committer(
             conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
         )
@@ -80,7 +85,7 @@ class Core:
         self.due = DueReader(self.pool)
         self.slots = _slots(settings)
         self.ports = Ports(
-            clock=clock or SystemClock(),
+            clock=clock,
             entropy=os.urandom,
             pipeline=self.committer,
             payments=PaymentsReader(self.pool),
@@ -99,6 +104,7 @@ class Core:
         self.committer.close()
         if self.cache:
             self.cache.close()
+        self.breakers.close()
         if self.redis:
             self.redis.close()
         for connector in self.connectors.values():

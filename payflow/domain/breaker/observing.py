@@ -10,11 +10,11 @@ from payflow.domain.breaker.state import WINDOW_SLICES, Breaker, BreakerRules, P
 
 
 def observe(breaker: Breaker, rules: BreakerRules, batch: Iterable[Seen], jitter: float) -> Breaker:
-    """The breaker behind a batch of calls, in the order in which they ended, however they arrive.
+    """The breaker behind one process' batch of calls, in the order of their ends, however they arrive.
 
     ``jitter`` is random, from 0 to 1.
     """
-    for seen in sorted(batch, key=lambda one: (one.at_us, one.verdict, one.probe)):
+    for seen in sorted(batch, key=lambda one: (one.number, one.at_us, one.verdict, one.probe)):
         breaker = _observe_one(breaker, rules, seen, jitter)
     return breaker
 

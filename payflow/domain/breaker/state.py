@@ -106,8 +106,12 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How one call ended; ``probe`` is its permit's id, if it needed one."""
+    """How one call ended; ``probe`` is its permit's id, if it needed one.
+
+    ``number`` rises with each call that a process sees the end of, which its clock need not.
+    """
 
     at_us: int
     verdict: Verdict
     probe: str = ""
+    number: int = 0
