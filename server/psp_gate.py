@@ -47,7 +47,7 @@ def build_gate(
         calls_min=settings.cb_min_calls,
         probe_timeout_s=probe_timeout_s,
     )
-    kind = Kind(Breaker, BreakerReducer(rules, random.SystemRandom().random))
+    kind = Kind(Breaker, BreakerReducer(rules, random.random))
     expiry_s = rules.open_max_s + OUTLIVES_OPEN_S
     breakers = SharedDocuments(redis, DOCUMENTS, kind, expiry_s, breaker_changed)
     return Gate(breakers, rules, rates, limits.of, clock, _new_id), breakers

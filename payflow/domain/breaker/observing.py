@@ -20,15 +20,19 @@ def observe(breaker: Breaker, rules: BreakerRules, batch: Iterable[Seen], jitter
 
 
 def _observe_one(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) -> Breaker:
-    if seen.verdict is Verdict.SUCCESS:
-        breaker = replace(breaker, answered_at_us=max(breaker.answered_at_us, seen.at_us))
     match breaker.phase:
         case Phase.CLOSED:
             return _counted(breaker, rules, seen, jitter)
         case Phase.HALF_OPEN:
-            return _probed(breaker, rules, seen, jitter)
+            return _probed(_answered(breaker, seen), rules, seen, jitter)
         case Phase.OPEN:
-            return breaker  # a call that began before it opened
+            return _answered(breaker, seen)  # a call that began before it opened
+
+
+def _answered(breaker: Breaker, seen: Seen) -> Breaker:
+    if seen.verdict is not Verdict.SUCCESS:
+        return breaker
+    return replace(breaker, answered_at_us=max(breaker.answered_at_us, seen.at_us))
 
 
 def _counted(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) -> Breaker:
@@ -36,10 +40,14 @@ def _counted(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) -
         case Verdict.NEITHER:
             return breaker
         case Verdict.SUCCESS:
-            slices = _with_call(breaker.slices, rules, seen.at_us, Slice(0, successes=1))
-            return replace(breaker, failures_in_a_row=0, slices=slices)
+            return replace(
+                breaker,
+                failures_in_a_row=0,
+                slices=_with_call(breaker.slices, rules, seen),
+                answered_at_us=max(breaker.answered_at_us, seen.at_us),
+            )
         case Verdict.FAILURE:
-            slices = _with_call(breaker.slices, rules, seen.at_us, Slice(0, failures=1))
+            slices = _with_call(breaker.slices, rules, seen)
             failed = replace(breaker, failures_in_a_row=breaker.failures_in_a_row + 1, slices=slices)
             reason = _reason_to_open(failed, rules)
             return _opened(failed, rules, seen.at_us, reason, jitter) if reason else failed
@@ -89,11 +97,17 @@ def _opened(breaker: Breaker, rules: BreakerRules, at_us: int, reason: str, jitt
     )
 
 
-def _with_call(slices: tuple[Slice, ...], rules: BreakerRules, at_us: int, call: Slice) -> tuple[Slice, ...]:
+def _with_call(slices: tuple[Slice, ...], rules: BreakerRules, seen: Seen) -> tuple[Slice, ...]:
     """The window with one more call in its slice, without the slices that it has left behind."""
-    number = at_us // (round(rules.window_s * SECOND_US) // WINDOW_SLICES)
+    number = seen.at_us // (round(rules.window_s * SECOND_US) // WINDOW_SLICES)
+    if slices and slices[-1].number == number:  # as nearly always
+        return (*slices[:-1], _with_one(slices[-1], seen))
     by_number = {one.number: one for one in slices}
-    one = by_number.get(number, Slice(number))
-    by_number[number] = Slice(number, one.successes + call.successes, one.failures + call.failures)
+    by_number[number] = _with_one(by_number.get(number, Slice(number)), seen)
     newest = max(by_number)
     return tuple(by_number[kept] for kept in sorted(by_number) if kept > newest - WINDOW_SLICES)
+
+
+def _with_one(part: Slice, seen: Seen) -> Slice:
+    succeeded = seen.verdict is Verdict.SUCCESS
+    return Slice(part.number, part.successes + succeeded, part.failures + (not succeeded))
