@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from payflow.domain.psp_outcome import OperationType, Outcome, Unknown
+from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.connector import PspCall
 from payflow.psp.stripe import states
 from payflow.psp.stripe.execution import settled
 from payflow.psp.stripe.objects import Payment, Refund
+from payflow.psp.stripe.refusals import TooManyError
 from payflow.psp.stripe.session import Session
 
 if TYPE_CHECKING:
@@ -25,19 +26,26 @@ PAGES_MAX = 20
 SKEW = timedelta(minutes=5)
 
 
-class TooManyError(Exception):
-    """There is more than PAGES_MAX pages to look through, so nothing is known of what was not found."""
-
-
 def look_up(session: Session, call: PspCall, amount: int) -> Outcome | None:
     """What became of the call's ``psp_key``; None where Stripe has not seen it.
 
     ``amount`` is in Stripe's units. Raises one of refusals.CallError.
     """
-    try:
-        found = _find_refund(session, call) if call.operation is OperationType.REFUND else find(session, call)
-    except TooManyError:
-        return Unknown("too much was made at Stripe since then to look through")
+    return came_of(session, call, amount, find(session, call))
+
+
+def find(session: Session, call: PspCall) -> Payment | Refund | None:
+    """The call's refund, or its payment, as it is now. Raises one of refusals.CallError."""
+    if call.operation is OperationType.REFUND:
+        return _find_refund(session, call)
+    if call.psp_payment_id:
+        return session.payment(call.psp_payment_id)
+    found = _find_payment(session, call)
+    return None if found is None else session.payment(found.id)
+
+
+def came_of(session: Session, call: PspCall, amount: int, found: Payment | Refund | None) -> Outcome | None:
+    """What was found says of the call. Raises one of refusals.CallError."""
     match found:
         case None:
             return None
@@ -49,14 +57,6 @@ def look_up(session: Session, call: PspCall, amount: int) -> Outcome | None:
             return states.cancellation(found)
         case Payment():
             return settled(session, found)
-
-
-def find(session: Session, call: PspCall) -> Payment | None:
-    """The call's payment as it is now. Raises TooManyError, and one of refusals.CallError."""
-    if call.psp_payment_id:
-        return session.payment(call.psp_payment_id)
-    found = _find_payment(session, call)
-    return None if found is None else session.payment(found.id)
 
 
 def _find_payment(session: Session, call: PspCall) -> Payment | None:
@@ -80,7 +80,7 @@ def _payments(session: Session, call: PspCall) -> Iterator[Payment]:
                 break
             params = {**window, "starting_after": page.data[-1].id}
         else:
-            raise TooManyError
+            raise TooManyError("payments made since then")
 
 
 def _windows(call: PspCall) -> list[PaymentIntentListParams]:
@@ -101,4 +101,4 @@ def _find_refund(session: Session, call: PspCall) -> Refund | None:
         if not page.has_more:
             return None
         after = page.data[-1].id
-    raise TooManyError
+    raise TooManyError("refunds of the payment")

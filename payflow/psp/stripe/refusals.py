@@ -36,7 +36,12 @@ INVALID_AMOUNT = NotExecuted(taxonomy.failure("invalid_amount"))
 NOT_SUPPORTED = NotExecuted(taxonomy.failure("not_supported"))
 INVALID_METHOD = "invalid_payment_method"
 
-CallError = (stripe.StripeError, MsgspecError)
+
+class TooManyError(Exception):
+    """There is more to look through than is looked through, so nothing is known of what was not found."""
+
+
+CallError = (stripe.StripeError, MsgspecError, TooManyError)
 TURNED_AWAY = (stripe.RateLimitError, stripe.AuthenticationError, stripe.PermissionError, NeverSentError)
 
 
@@ -61,7 +66,7 @@ def refusal(error: Exception) -> Refusal:
 def detail(error: Exception) -> str:
     """For logs: class, status, code and the request's id. Not the message, which may quote a key."""
     if not isinstance(error, stripe.StripeError):
-        return f"nonsense: {error}"
+        return f"{type(error).__name__}: {error}"
     said = refusal(error)
     parts = (error.http_status, said.type, said.code, said.param, error.request_id)
     return " ".join([type(error).__name__, *(str(part) for part in parts if part)])

@@ -31,7 +31,8 @@ from payflow.psp.connector import PspCall
 from payflow.psp.stripe import refusals, requests, states
 from payflow.psp.stripe.capabilities import KEY_WINDOW_S
 from payflow.psp.stripe.execution import OPEN, TurnedAwayError, carry_out, closed
-from payflow.psp.stripe.lookup import SKEW, find, look_up
+from payflow.psp.stripe.lookup import SKEW, came_of, find
+from payflow.psp.stripe.objects import Payment
 from payflow.psp.stripe.refusals import CallError
 from payflow.psp.stripe.session import Session
 
@@ -58,13 +59,11 @@ def shut_out(session: Session, call: PspCall, amount: int, now: datetime) -> Out
 
 def _found(session: Session, call: PspCall, amount: int) -> Outcome | None:
     """What look_up says; a payment that was made and never confirmed is closed, so that it never is."""
-    found = look_up(session, call, amount)
-    if not isinstance(found, Unknown) or call.operation is not OperationType.AUTHORIZE:
-        return found
-    payment = find(session, call)
-    if payment is not None and payment.status in OPEN:
-        return closed(session, payment, states.SHUT_OUT)
-    return found
+    found = find(session, call)
+    outcome = came_of(session, call, amount, found)
+    if isinstance(found, Payment) and isinstance(outcome, Unknown) and found.status in OPEN:
+        return closed(session, found, states.SHUT_OUT)
+    return outcome
 
 
 def _takes_key(session: Session, call: PspCall) -> bool:
