@@ -548,6 +548,27 @@ def test_a_page_of_a_hundred_payments_is_not_too_long() -> None:
         assert connector.look_up(authorization()) is None
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"data": [], "has_more": True},
+        {"data": [payment("succeeded", amount=None)], "has_more": False},
+        {"data": None, "has_more": False},
+        payment("succeeded"),
+    ],
+)
+def test_a_list_that_makes_no_sense_is_unknown(page: object) -> None:
+    with scripted(answer(200, page), answer(200, page)) as (_, connector):
+        assert isinstance(connector.look_up(authorization()), Unknown)
+        assert isinstance(connector.look_up(modification(REFUND, "pi_s")), Unknown)
+
+
+def test_an_authorization_that_never_ends_makes_no_sense() -> None:
+    charge = CHARGE | {"payment_method_details": {"card": {"capture_before": 10**15}}}
+    with scripted(answer(200, payment("requires_capture", latest_charge=charge))) as (_, connector):
+        assert isinstance(connector.execute(authorization()), Unknown)
+
+
 def test_nothing_of_a_call_is_logged_that_is_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     message = f"Invalid API Key provided: {API_KEY}; pi_s_secret_1 pm_card_visa"
     acts = [

@@ -6,7 +6,7 @@ Lists show what was just written, search only after a while: docs.stripe.com/sea
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from payflow.domain.psp_outcome import OperationType, Outcome
@@ -71,7 +71,7 @@ def _find_payment(session: Session, call: PspCall) -> Payment | None:
 
 
 def _payments(session: Session, call: PspCall) -> Iterator[Payment]:
-    for window in _windows(call):
+    for window in windows(call.asked_at):
         params: PaymentIntentListParams = window
         for _ in range(PAGES_MAX):
             page = session.page(params)
@@ -83,11 +83,11 @@ def _payments(session: Session, call: PspCall) -> Iterator[Payment]:
             raise TooManyError("payments made since then")
 
 
-def _windows(call: PspCall) -> list[PaymentIntentListParams]:
+def windows(asked_at: datetime | None) -> list[PaymentIntentListParams]:
     """First around the time it was asked, where it nearly always is; then everything since."""
-    if call.asked_at is None:
+    if asked_at is None:
         return [{}]
-    since, soon = (int(moment.timestamp()) for moment in (call.asked_at - SKEW, call.asked_at + SKEW))
+    since, soon = (int(moment.timestamp()) for moment in (asked_at - SKEW, asked_at + SKEW))
     return [{"created": {"gte": since, "lte": soon}}, {"created": {"gt": soon}}]
 
 

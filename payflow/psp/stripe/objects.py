@@ -5,15 +5,18 @@ Shapes: docs.stripe.com/api/payment_intents/object, /charges/object, /refunds/ob
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 from stripe import StripeObject
 
 REFERENCE = "payflow_reference"
 MERCHANT = "payflow_merchant"
 SHUT_OUT = "payflow_shut_out"
+
+# The end of the year 9999, beyond which Python knows no time.
+UnixTime = Annotated[int, Meta(ge=0, le=253_402_300_799)]
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -40,7 +43,7 @@ class RefusalBody(Struct, frozen=True):
 class Card(Struct, frozen=True):
     """``capture_before``, Unix time: when an authorization that was not captured is released."""
 
-    capture_before: int | None = None
+    capture_before: UnixTime | None = None
 
 
 class PaymentMethodDetails(Struct, frozen=True):
@@ -133,6 +136,10 @@ class Page(Struct, Generic[Item], frozen=True):
 
     data: list[Item]
     has_more: bool
+
+    def __post_init__(self) -> None:
+        if self.has_more and not self.data:
+            raise ValueError("expected something on a page that more pages follow")
 
 
 def read(answer: StripeObject, kind: type[Read]) -> Read:

@@ -34,7 +34,7 @@ def authorization(call: PspCall, amount: int) -> PaymentIntentCreateParams:
         "capture_method": "automatic" if call.sale else "manual",
         "confirm": True,
         "payment_method": call.payment_method,
-        "allowed_payment_method_types": [PAYMENT_METHOD_TYPES[call.payment_method_type]],
+        "allowed_payment_method_types": [PAYMENT_METHOD_TYPES.get(call.payment_method_type, "card")],
         "metadata": _metadata(call),
         "expand": ["latest_charge"],
     }
