@@ -11,7 +11,8 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs
 
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.declines import failure
+from payflow.domain.psp_outcome import Declined, NotExecuted, OperationType
 from payflow.psp.connector import PspCall
 from payflow.psp.stripe.connector import StripeConnector
 from server.connectors import ConnectorSettings
@@ -19,6 +20,8 @@ from tests.scripted_psp import Act, Script
 from tests.waiting import WAIT_S
 
 ASKED_AT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+Fields = dict[str, Any]
+
 API_KEY = "sk_test_scripted"
 
 _NUMBERS = count(1)
@@ -97,6 +100,25 @@ def sent(request: bytes) -> tuple[str, dict[str, str]]:
     return line.decode(), {name: values[0] for name, values in parse_qs(body.decode()).items()}
 
 
+def not_executed(code: str, psp_code: str = "") -> NotExecuted:
+    """That outcome."""
+    return NotExecuted(failure(code, psp_code))
+
+
+def declined(code: str, psp_code: str = "", psp_id: str = "pi_s") -> Declined:
+    """That outcome."""
+    return Declined(failure(code, psp_code), psp_id)
+
+
 def as_json(value: object) -> bytes:
     """Bytes of a webhook."""
     return json.dumps(value).encode()
+
+
+CALLS = [
+    authorization(),
+    authorization(sale=True),
+    modification(OperationType.CAPTURE, "pi_s"),
+    modification(OperationType.CANCEL, "pi_s"),
+    modification(OperationType.REFUND, "pi_s"),
+]
