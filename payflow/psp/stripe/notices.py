@@ -10,7 +10,7 @@ from __future__ import annotations
 import stripe
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Unknown
+from payflow.domain.psp_outcome import Accepted, Approved, Declined, NotExecuted, OperationType, Unknown
 from payflow.psp.connector import PspSilentError
 from payflow.psp.stripe import refusals, states
 from payflow.psp.stripe.amounts import from_stripe
@@ -29,6 +29,11 @@ PAYMENT_EVENTS = frozenset(
     }
 )
 REFUND_EVENTS = frozenset({"charge.refund.updated", "refund.created", "refund.failed", "refund.updated"})
+
+
+# What has not come to an end says nothing that is not known, and a payment that only shuts out a reference
+# never comes to one.
+NOT_YET = (Accepted, NotExecuted, Unknown)
 
 
 def is_of_interest(content: Content) -> bool:
@@ -57,7 +62,7 @@ def _of_payment(session: Session, payment: Payment) -> Notice | None:
     if payment.status == "canceled" and states.was_declined(payment) is None and not payment.shuts_out:
         return Notice(OperationType.CANCEL, Approved(payment.id), psp_payment_id=payment.id)
     outcome = settled(session, payment)
-    if isinstance(outcome, NotExecuted | Unknown):
+    if isinstance(outcome, NOT_YET):
         return None
     currency = payment.currency.upper()
     return Notice(
@@ -81,9 +86,11 @@ def _captured(payment: Payment) -> Notice:
     )
 
 
-def _of_refund(refund: Refund) -> Notice:
+def _of_refund(refund: Refund) -> Notice | None:
     """A refund that failed may have succeeded before, which it does not say; so it is said of each."""
     outcome = states.refund(refund)
+    if isinstance(outcome, NOT_YET):
+        return None
     currency = refund.currency.upper()
     return Notice(
         OperationType.REFUND,
