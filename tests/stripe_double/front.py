@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.stripe_double.answers import Answer, Object, RefusedError, error, invalid
+from tests.stripe_double.events import Events
 from tests.stripe_double.faults import Fault, Faults, Moment
 from tests.stripe_double.form import parse
 from tests.stripe_double.keys import Keys
@@ -46,6 +47,7 @@ class Front:
         self.faults = Faults()
         self.keys = Keys(now)
         self.seen: list[Seen] = []
+        self.events: Events | None = None
         self._upstream = Upstream(localstripe_url, client)
         self.payments = Payments(self._upstream, now)
         self.refunds = Refunds(self._upstream, self.payments)
@@ -53,6 +55,7 @@ class Front:
     def application(self) -> web.Application:
         """Takes every path."""
         application = web.Application()
+        application.router.add_get("/3d_secure/{payment_id}", self._authenticated)
         application.router.add_route("*", "/{path:.*}", self._handle)
         return application
 
@@ -80,6 +83,14 @@ class Front:
             {"Idempotent-Replayed": "true"} if answer.is_replayed else {}
         )
         return web.json_response(answer.body, status=answer.status, headers=headers)
+
+    async def _authenticated(self, request: web.Request) -> web.StreamResponse:
+        """The page that a payer is sent to: authenticates at once, or fails to with ``?fails``."""
+        payment_id = request.match_info["payment_id"]
+        payment = await self.payments.authenticate(payment_id, succeeds="fails" not in request.query)
+        if self.events is not None:
+            self.events.tell(Answer(200, payment))
+        raise web.HTTPFound(self.payments.return_url(payment_id))
 
     async def _answer(self, request: web.Request, seen: Seen, text: str) -> Answer:
         if not request.headers.get("Authorization", "").startswith("Bearer sk_test_"):
@@ -113,9 +124,12 @@ class Front:
 
     async def _refused_or_executed(self, seen: Seen) -> Answer:
         try:
-            return await self._executed(seen)
+            answer = await self._executed(seen)
         except RefusedError as refused:
             return refused.answer
+        if self.events is not None and seen.name.startswith("POST"):
+            self.events.tell(answer)
+        return answer
 
     async def _executed(self, seen: Seen) -> Answer:
         match seen.name.split("/"):

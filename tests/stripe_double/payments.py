@@ -69,6 +69,7 @@ class Payments:
         self._upstream = upstream
         self._now = now
         self._extras: dict[str, Extra] = {}
+        self.page_url = "https://hooks.stripe.com/3d_secure_2/hosted"
 
     async def create(self, params: Object) -> Answer:
         """Makes a payment, and confirms it where that is asked for."""
@@ -135,6 +136,11 @@ class Payments:
         await self._upstream.post(f"{PATH}/{payment_id}/_authenticate", data)
         return await self.shown(payment_id)
 
+    def return_url(self, payment_id: str) -> str:
+        """Where the payer comes back to, with what Stripe adds."""
+        url = self._extras[payment_id].return_url or ""
+        return f"{url}{'&' if '?' in url else '?'}payment_intent={payment_id}"
+
     async def listed(self, params: Object) -> list[Object]:
         """Those made in the window that is asked for, newest first."""
         payments = [self._dressed(one) for one in await self._upstream.list(PATH)]
@@ -171,7 +177,7 @@ class Payments:
         payment["cancellation_reason"] = extra.cancellation_reason
         payment["payment_method_types"] = ["card"]
         if payment["next_action"]:
-            payment["next_action"] = _next_action(payment["id"], extra.return_url)
+            payment["next_action"] = _next_action(f"{self.page_url}/{payment['id']}", extra.return_url)
         if payment["last_payment_error"]:
             payment["last_payment_error"] = {"type": "card_error", **_decline(payment, extra.decline)}
         if payment["latest_charge"]:
@@ -193,11 +199,10 @@ def _automatically_received(payment: Object) -> int:
     return int(payment["amount"]) if automatic else 0
 
 
-def _next_action(payment_id: str, return_url: str | None) -> Object:
+def _next_action(page_url: str, return_url: str | None) -> Object:
     if return_url is None:
         return {"type": "use_stripe_sdk", "use_stripe_sdk": {}}
-    url = f"https://hooks.stripe.com/3d_secure_2/hosted?payment_intent={payment_id}"
-    return {"type": "redirect_to_url", "redirect_to_url": {"url": url, "return_url": return_url}}
+    return {"type": "redirect_to_url", "redirect_to_url": {"url": page_url, "return_url": return_url}}
 
 
 def _decline(payment: Object, decline: Decline | None) -> Object:
