@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -110,6 +111,7 @@ def test_a_broken_connection_is_repeated_once_with_the_very_same_request(call: P
         (answer(200, None), False),
         (http(200, b"<html>login</html>"), False),
         (http(200, b"\xff\xfe"), False),
+        (http(200, b'{"id":"\xff"}'), False),
         (http(200, b""), False),
         (http(301, b""), False),
         (http(401, b"<html>a proxy wants a password</html>"), False),
@@ -131,6 +133,26 @@ def test_whatever_else_is_unknown(call: PspCall, act: Act, repeatable: bool) -> 
 def test_no_bytes_raise_or_prove_anything(status: int, body: bytes) -> None:
     with scripted(http(status, body)) as (_, connector):
         assert isinstance(connector.execute(CALLS[0]), Unknown)
+
+
+NAMES = st.sampled_from(["object", "id", "status", "amount", "metadata", "data", "has_more", "error", "code"])
+WORDS = st.sampled_from(["payment_intent", "refund", "list", "pi_s", ""])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from([200, 400, 402, 404, 429, 500]),
+    st.dictionaries(NAMES, VALUES, max_size=5),
+    st.sampled_from(CALLS),
+)
+def test_no_json_raises(status: int, body: dict[str, Any], call: PspCall) -> None:
+    with scripted(*[answer(status, body)] * 8) as (_, connector):
+        assert connector.execute(call) is not None
+        connector.look_up(call)
 
 
 @pytest.mark.parametrize(

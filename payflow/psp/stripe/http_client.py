@@ -74,6 +74,6 @@ def _sensible(reply: Reply) -> str:
     shape = dict[str, msgspec.Raw] if 200 <= reply.status < 300 else RefusalBody
     try:
         msgspec.json.decode(reply.body, type=shape)
-    except msgspec.MsgspecError:
+        return reply.body.decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise NonsenseError("nonsense", http_status=reply.status) from None
-    return reply.body.decode()
