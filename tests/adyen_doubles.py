@@ -5,14 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, cast
 
 import urllib3
 
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Accepted, ActionRequired, Approved, OperationType
 from payflow.psp.adyen.connector import AdyenConnector, connect
 from payflow.psp.connector import PspCall
 from server.connectors import ConnectorSettings
@@ -52,6 +52,25 @@ def modification(operation: OperationType, payment_id: str, amount: int = 1000, 
     return replace(call, psp_payment_id=payment_id, **changes)
 
 
+def resumption(call: PspCall, waiting: ActionRequired, result: str) -> PspCall:
+    """The call that goes on with a payment, under the next key of the same payment intent."""
+    psp_key = f"{call.psp_key.rpartition('-')[0]}-2"
+    return replace(call, psp_key=psp_key, psp_payment_id=waiting.psp_id, action_result=result)
+
+
+def authorized(connector: AdyenConnector, **changes: Any) -> tuple[PspCall, str]:
+    call = authorization(**changes)
+    approved = connector.execute(call)
+    assert isinstance(approved, Approved)
+    return call, approved.psp_id
+
+
+def accepted(connector: AdyenConnector, call: PspCall) -> str:
+    outcome = connector.execute(call)
+    assert isinstance(outcome, Accepted)
+    return outcome.psp_id
+
+
 def settings_for(url: str, **environment: str) -> dict[str, str]:
     """The environment of a connector to a double; further variables, or other values."""
     return {
@@ -81,7 +100,7 @@ class AdyenDouble:
     url: str
     process: subprocess.Popen[str] = field(repr=False)
 
-    def connector(self, **environment: str) -> Any:
+    def connector(self, **environment: str) -> AbstractContextManager[AdyenConnector]:
         """A connector to it, as a context manager."""
         return connected(settings_for(self.url, **environment))
 
@@ -113,6 +132,10 @@ class AdyenDouble:
     def goes_wrong(self, kind: str, endpoint: str = "", times: int = 1, delay_s: float = 0.0) -> None:
         """Lets the next requests meet a fault."""
         self._ask("POST", "faults", kind=kind, endpoint=endpoint, count=times, delay_s=delay_s)
+
+    def faults_left(self) -> int:
+        """How many more requests are to meet a fault."""
+        return cast(int, self._ask("GET", "faults")["left"])
 
     def fail_later(self, psp_reference: str, event_code: str) -> None:
         """Rejects a capture or refund that had succeeded."""

@@ -64,6 +64,7 @@ class Controls:
         router.add_get("/control/webhooks", self._webhooks)
         router.add_put("/control/webhooks", self._send_so)
         router.add_post("/control/deliveries", self._deliver)
+        router.add_get("/control/faults", self._faults_left)
         router.add_post("/control/faults", self._fault)
         router.add_post("/control/failures", self._fail)
         router.add_post("/control/decisions", self._decide)
@@ -89,6 +90,9 @@ class Controls:
     async def _fault(self, request: web.Request) -> web.Response:
         self._faults.add(await _body(request, Fault))
         return _done(True)
+
+    async def _faults_left(self, _: web.Request) -> web.Response:
+        return web.json_response({"left": self._faults.left()})
 
     async def _fail(self, request: web.Request) -> web.Response:
         asked = await _body(request, _Failure)

@@ -45,6 +45,10 @@ class Faults:
         """Puts it behind the others."""
         self._waiting.append(fault)
 
+    def left(self) -> int:
+        """How many more requests are to meet one."""
+        return sum(fault.count for fault in self._waiting)
+
     def next_for(self, endpoint: str) -> Fault | None:
         """The fault that meets this request, which it uses up."""
         for fault in self._waiting:

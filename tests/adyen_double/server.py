@@ -15,7 +15,7 @@ PUT /control/webhooks              ``holds``: send nothing by itself; ``items_pe
 POST /control/deliveries           ``webhooks``: ids, sent now in this order and as often as named;
                                    ``together``: in one delivery. Answers the HTTP statuses, 0 for
                                    nobody there
-POST /control/faults               see ``faults``
+POST /control/faults               see ``faults``; GET says how many requests are still to meet one
 POST /control/failures             ``psp_reference`` of a capture or refund that had succeeded, and
                                    ``event_code``: CAPTURE_FAILED, REFUND_FAILED, REFUNDED_REVERSED
 POST /control/decisions            ``psp_reference`` of a payment that was received; ``approved``
