@@ -10,7 +10,6 @@ itself never sends one.
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import re
 from collections.abc import Sequence
@@ -103,7 +102,7 @@ def _signature(item: _Item, hmac_key: str) -> bytes:
     }
     try:
         signature: bytes = generate_notification_sig(fields, hmac_key)
-    except binascii.Error:
+    except ValueError:
         raise WebhookRejectedError(Rejection.NOT_CONFIGURED, "ADYEN_HMAC_KEY is not hexadecimal") from None
     return signature
 
