@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import (
-    Advice,
-    Approved,
-    Declined,
-    NotExecuted,
-    OperationType,
-)
+from payflow.domain.psp_outcome import Advice, Approved, Declined, NotExecuted, OperationType
 from payflow.psp.adyen.accounts import Account
 from payflow.psp.adyen.notices import interpret
 from payflow.psp.adyen.webhooks import verified

@@ -15,14 +15,7 @@ from payflow.psp.adyen.checkout import Checkout, Request
 from payflow.psp.adyen.currencies import CURRENCIES
 from payflow.psp.adyen.outcomes import cancellation_of, outcome_of
 from payflow.psp.adyen.requests import request_for, technical_cancel_for
-from payflow.psp.connector import (
-    Delivery,
-    PspCall,
-    Rejection,
-    Settings,
-    SignedItem,
-    WebhookRejectedError,
-)
+from payflow.psp.connector import Delivery, PspCall, Rejection, Settings, SignedItem, WebhookRejectedError
 
 DEFAULT_TIMEOUT_S = 10.0
 NOT_CONFIGURED = NotExecuted(declines.failure("psp_not_configured"))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from payflow.domain.psp_outcome import (
-    Approved,
-    NotExecuted,
-    Unknown,
-)
-from tests.adyen_doubles import (
-    AdyenDouble,
-    authorization,
-    connected,
-    settings_for,
-)
+from payflow.domain.psp_outcome import Approved, NotExecuted, Unknown
+from payflow.psp.connector import Delivery, Rejection, WebhookRejectedError
+from server.connectors import load_connectors
+from tests.adyen_doubles import AdyenDouble, authorization, connected, settings_for
 
 
 def test_an_account_is_reached_with_its_own_credentials(double: AdyenDouble) -> None:
@@ -63,3 +58,12 @@ def test_live_money_and_test_money_never_meet(double: AdyenDouble, base_url: str
     assert isinstance(outcome, NotExecuted)
     assert outcome.failure.code == "psp_not_configured"
     assert isinstance(shut_out, Unknown)
+
+
+def test_it_is_there_without_any_setting_and_does_nothing() -> None:
+    connector = load_connectors({})["adyen"]
+    assert len(connector.missing_settings("")) == 3
+    assert isinstance(connector.execute(authorization()), NotExecuted)
+    with pytest.raises(WebhookRejectedError) as rejected:
+        connector.receive(Delivery({}, b"{}"), "", datetime.now(UTC))
+    assert rejected.value.rejection is Rejection.NOT_CONFIGURED

@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from payflow.domain.psp_outcome import (
-    Approved,
-    OperationType,
-)
+from payflow.domain.psp_outcome import Approved, OperationType
 from tests.adyen_double.__main__ import API_KEY
-from tests.adyen_doubles import (
-    AdyenDouble,
-    accepted,
-    authorized,
-    modification,
-    running_adyen_double,
-)
+from tests.adyen_doubles import AdyenDouble, accepted, authorized, modification, running_adyen_double
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from payflow.domain.psp_outcome import (
-    Accepted,
-    Approved,
-    NotExecuted,
-    OperationType,
-    Unknown,
-)
+from payflow.domain.psp_outcome import Accepted, Approved, NotExecuted, OperationType, Unknown
 from payflow.psp.adyen.connector import AdyenConnector
-from tests.adyen_doubles import (
-    AdyenDouble,
-    authorization,
-    authorized,
-    modification,
-)
+from tests.adyen_doubles import AdyenDouble, authorization, authorized, modification
 from tests.adyen_merchant import Merchant, notices, told
 from tests.waiting import wait_until
 

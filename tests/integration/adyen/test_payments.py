@@ -8,23 +8,10 @@ import pytest
 import urllib3
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import (
-    ActionRequired,
-    Approved,
-    Declined,
-    NotExecuted,
-    OperationType,
-)
+from payflow.domain.psp_outcome import ActionRequired, Approved, Declined, NotExecuted, OperationType
 from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.adyen.refusals import REFUSALS
-from tests.adyen_doubles import (
-    AdyenDouble,
-    accepted,
-    authorization,
-    authorized,
-    modification,
-    resumption,
-)
+from tests.adyen_doubles import AdyenDouble, accepted, authorization, authorized, modification, resumption
 from tests.adyen_merchant import Merchant, told
 
 

@@ -6,10 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payflow.domain.psp_outcome import (
-    Declined,
-    OperationType,
-)
+from payflow.domain.psp_outcome import Declined, OperationType
 from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.connector import Rejection, WebhookRejectedError
 from tests.adyen_doubles import (
