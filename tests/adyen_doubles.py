@@ -119,9 +119,9 @@ class AdyenDouble:
         every = self._ask("GET", "webhooks")["webhooks"]
         return [one for one in every if one["item"]["merchantReference"] in keys]
 
-    def hold_webhooks(self, holds: bool = True) -> None:
-        """Sends none by itself from now on, or again."""
-        self._ask("PUT", "webhooks", holds=holds)
+    def hold_webhooks(self, holds: bool = True, items_per_delivery: int = 1) -> None:
+        """Sends none by itself from now on, or again, with several items in one delivery where it can."""
+        self._ask("PUT", "webhooks", holds=holds, items_per_delivery=items_per_delivery)
 
     def deliver(self, *numbers: int, together: bool = False) -> list[int]:
         """Sends webhooks now, in this order; answers the HTTP statuses."""

@@ -271,6 +271,7 @@ def test_what_was_turned_away_at_the_door_was_not_executed(body: object) -> None
         answer(409, error(409, "")),
         answer(422, error(422, "702"), TRANSIENT),
         answer(401, error(401, "000", "security"), TRANSIENT.upper()),
+        answer(422, error(422, "903", "internal")),
         answer(500, error(500, "905", "configuration")),
         answer(500, AUTHORISED),
         http(502, b"<html>Bad Gateway</html>"),
@@ -360,7 +361,8 @@ def test_only_a_refusal_that_is_adyens_own_and_final_proves_anything(
     status: int, code: str, error_type: str, transient: bool
 ) -> None:
     outcome = outcome_of(CALL, Problem(status, code, error_type, transient))
-    final = status in (400, 401, 403, 422) and code not in ("", "704") and not transient
+    passing = transient or error_type == "internal"
+    final = status in (400, 401, 403, 422) and code not in ("", "704") and not passing
     assert isinstance(outcome, Unknown) is not (final or status == 429)
 
 

@@ -42,12 +42,20 @@ class Accounts:
         cancel or a refund is told by webhook only.
         """
         prefix = f"{credential_ref}_" if credential_ref else ""
-        return [prefix + name for name in REQUIRED if self._settings.text(name, credential_ref) is None]
+        return [prefix + name for name in REQUIRED if self._text(name, credential_ref) is None]
 
     def find(self, credential_ref: str) -> Account | None:
         """The account; None where a variable is missing."""
-        api_key, merchant_account, hmac_key = (self._settings.text(name, credential_ref) for name in REQUIRED)
+        api_key, merchant_account, hmac_key = (self._text(name, credential_ref) for name in REQUIRED)
         if api_key is None or merchant_account is None or hmac_key is None:
             return None
         base_url = self._settings.url("ADYEN_API_BASE", self._first_base_url, credential_ref)
         return Account(base_url, merchant_account, api_key, hmac_key)
+
+    def _text(self, name: str, credential_ref: str) -> str | None:
+        """A value that no header can carry, such as one with a line break, is as good as none.
+
+        Were it sent, the error that says so would show it.
+        """
+        value = self._settings.text(name, credential_ref)
+        return value if value and value.isascii() and value.isprintable() else None

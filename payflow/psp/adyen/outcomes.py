@@ -106,7 +106,7 @@ def _refused(problem: Problem) -> Outcome:
     code, status = problem.error_code, problem.status
     if status == 429:
         return NotExecuted(declines.failure("psp_overloaded", code))
-    if problem.transient or code == IN_PROGRESS or status == 409 or status >= 500:
+    if problem.transient or code == IN_PROGRESS or status == 409 or _is_internal(problem):
         return Unknown(str(problem), repeatable=True)
     if not code or status not in (400, 401, 403, 422):
         return Unknown(str(problem))
@@ -116,6 +116,10 @@ def _refused(problem: Problem) -> Outcome:
     if status in (401, 403) or problem.error_type in NOT_CONFIGURED_TYPES:
         return NotExecuted(declines.failure("psp_not_configured", code))
     return NotExecuted(declines.failure("psp_refused_request", code))
+
+
+def _is_internal(problem: Problem) -> bool:
+    return problem.status >= 500 or problem.error_type == "internal"
 
 
 def _paid(call: PspCall, payment: _Payment) -> Outcome:

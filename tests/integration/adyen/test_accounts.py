@@ -67,3 +67,13 @@ def test_it_is_there_without_any_setting_and_does_nothing() -> None:
     with pytest.raises(WebhookRejectedError) as rejected:
         connector.receive(Delivery({}, b"{}"), "", datetime.now(UTC))
     assert rejected.value.rejection is Rejection.NOT_CONFIGURED
+
+
+@pytest.mark.parametrize("key", ["AQE-secret\n", "AQE-secret\r\nx: y", "AQE-s\u00e9cret"])
+def test_a_key_that_no_header_can_carry_is_as_good_as_none_and_shown_to_nobody(
+    double: AdyenDouble, key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with double.connector(ADYEN_API_KEY=key) as connector:
+        assert connector.missing_settings("") == ["ADYEN_API_KEY"]
+        assert isinstance(connector.execute(authorization()), NotExecuted)
+    assert "AQE" not in caplog.text

@@ -75,6 +75,22 @@ def test_webhooks_come_twice_out_of_order_and_several_at_once_and_stay_the_same_
     assert ids == [captured, authorised, authorised, captured, authorised]
 
 
+def test_a_delivery_of_several_items_tells_all_of_them(
+    double: AdyenDouble, connector: AdyenConnector, merchant: Merchant
+) -> None:
+    double.hold_webhooks()
+    call, payment = authorized(connector)
+    captures = [modification(OperationType.CAPTURE, payment, amount) for amount in (1001, 1000)]
+    for capture in captures:
+        accepted(connector, capture)
+    before = len(merchant.deliveries)
+    double.hold_webhooks(False, items_per_delivery=3)
+
+    outcomes = [notice.outcome for notice in told(connector, merchant, 3, call, *captures)]
+    assert [type(outcome) for outcome in outcomes] == [Approved, Declined, Approved]
+    assert len(merchant.deliveries) == before + 1
+
+
 def test_a_webhook_is_verified_with_the_key_of_its_own_account(
     double: AdyenDouble, connector: AdyenConnector, merchant: Merchant
 ) -> None:
