@@ -17,7 +17,7 @@ from payflow.psp.adyen.connector import AdyenConnector, connect
 from payflow.psp.connector import PspCall
 from server.connectors import ConnectorSettings
 from tests.adyen_double.__main__ import API_KEY, HMAC_KEY, MERCHANT_ACCOUNT
-from tests.waiting import WAIT_S
+from tests.waiting import WAIT_S, wait_until
 
 # No time-out of a connector that is to be answered is this short.
 ANSWERED_WITHIN = f"{WAIT_S:g}s"
@@ -116,8 +116,11 @@ class AdyenDouble:
     def webhooks(self, *calls: PspCall) -> list[dict[str, Any]]:
         """The webhooks that name the keys of ``calls``, in order: ``id``, ``item``, ``accepted``."""
         keys = {call.psp_key for call in calls}
-        every = self._ask("GET", "webhooks")["webhooks"]
-        return [one for one in every if one["item"]["merchantReference"] in keys]
+        return [one for one in self._webhooks() if one["item"]["merchantReference"] in keys]
+
+    def settle(self) -> None:
+        """Waits until everything has been told that is to be told."""
+        wait_until(lambda: all(one["accepted"] for one in self._webhooks()))
 
     def hold_webhooks(self, holds: bool = True, items_per_delivery: int = 1) -> None:
         """Sends none by itself from now on, or again, with several items in one delivery where it can."""
@@ -153,6 +156,9 @@ class AdyenDouble:
         """Ends it without a chance to finish anything."""
         self.process.kill()
         self.process.wait(WAIT_S)
+
+    def _webhooks(self) -> list[dict[str, Any]]:
+        return cast(list[dict[str, Any]], self._ask("GET", "webhooks")["webhooks"])
 
     def _ask(self, method: str, name: str, **body: object) -> dict[str, Any]:
         response = urllib3.request(

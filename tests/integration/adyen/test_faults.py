@@ -100,7 +100,7 @@ def test_a_technical_cancel_of_what_never_arrived_says_nothing(
 ) -> None:
     call = authorization()
     assert isinstance(connector.cancel_by_reference(call), Accepted)
-    wait_until(lambda: all(one["accepted"] for one in double.webhooks(call)))
+    double.settle()
 
     [webhook] = double.webhooks(call)
     assert (webhook["item"]["eventCode"], webhook["item"]["success"]) == ("TECHNICAL_CANCEL", "false")

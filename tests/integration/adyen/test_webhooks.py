@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from payflow.domain.psp_outcome import Declined, OperationType
+from payflow.domain.psp_outcome import Approved, Declined, OperationType
 from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.connector import Rejection, WebhookRejectedError
 from tests.adyen_doubles import (
@@ -56,6 +56,7 @@ def test_webhooks_wait_for_a_merchant_who_is_away_and_keep_their_order(
 def test_webhooks_come_twice_out_of_order_and_several_at_once_and_stay_the_same_events(
     double: AdyenDouble, connector: AdyenConnector, merchant: Merchant
 ) -> None:
+    double.settle()
     double.hold_webhooks()
     call, payment = authorized(connector)
     capture = modification(OperationType.CAPTURE, payment)
@@ -78,6 +79,7 @@ def test_webhooks_come_twice_out_of_order_and_several_at_once_and_stay_the_same_
 def test_a_delivery_of_several_items_tells_all_of_them(
     double: AdyenDouble, connector: AdyenConnector, merchant: Merchant
 ) -> None:
+    double.settle()
     double.hold_webhooks()
     call, payment = authorized(connector)
     captures = [modification(OperationType.CAPTURE, payment, amount) for amount in (1001, 1000)]
