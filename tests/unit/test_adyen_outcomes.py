@@ -316,7 +316,7 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
     def silence(_: socket.socket) -> None:
         return
 
-    with scripted(silence, timeout="300ms") as (script, connector):
+    with scripted(silence, timeout="1s") as (script, connector):
         outcome = connector.execute(CALL)
     assert isinstance(outcome, Unknown)
     assert not outcome.repeatable
