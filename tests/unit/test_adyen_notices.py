@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import Advice, Approved, Declined, NotExecuted, OperationType
+from payflow.domain.psp_outcome import Advice, Approved, Declined, NotExecuted, OperationType, Unknown
 from payflow.psp.adyen.accounts import Account
 from payflow.psp.adyen.notices import interpret
 from payflow.psp.adyen.webhooks import verified
@@ -119,7 +119,11 @@ def test_a_technical_cancel_shuts_the_authorization_out_that_its_reference_names
 
 
 def test_a_technical_cancel_that_found_nothing_proves_nothing() -> None:
-    assert notice_of("TECHNICAL_CANCEL", success=False, originalReference="") is None
+    notice = notice_of("TECHNICAL_CANCEL", success=False, originalReference="")
+
+    assert notice is not None
+    assert (notice.operation, notice.psp_key) == (OperationType.AUTHORIZE, KEY)
+    assert isinstance(notice.outcome, Unknown)
 
 
 @pytest.mark.parametrize("original", ["", PAYMENT])

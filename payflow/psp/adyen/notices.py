@@ -7,17 +7,13 @@ pspReference, and the payment's pspReference as originalReference.
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 
 from payflow.domain import declines
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Outcome
+from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Outcome, Unknown
 from payflow.psp.adyen.currencies import CURRENCIES, from_adyen
 from payflow.psp.adyen.webhooks import Event
-
-_LOG = logging.getLogger(__name__)
 
 _EVENT = msgspec.json.Decoder(Event)
 
@@ -78,16 +74,15 @@ def _canceled(event: Event, payment_id: str) -> Notice:
     return Notice(OperationType.CANCEL, _outcome(event, payment_id), reference, payment_id)
 
 
-def _shut_out(event: Event, payment_id: str) -> Notice | None:
+def _shut_out(event: Event, payment_id: str) -> Notice:
     """What a technical cancel canceled can never be captured.
 
     One that fails found nothing under the reference that it could cancel, which proves nothing: it may
     be captured already, or still on its way.
     """
+    outcome: Outcome = NotExecuted(declines.failure("psp_key_shut_out", event.event_code))
     if event.success == "false":
-        _LOG.warning("a technical cancel failed", extra={"psp_key": event.merchant_reference})
-        return None
-    outcome = NotExecuted(declines.failure("psp_key_shut_out", event.event_code))
+        outcome = Unknown("the technical cancel failed")
     return Notice(OperationType.AUTHORIZE, outcome, event.merchant_reference or "", payment_id)
 
 
