@@ -43,7 +43,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
-from tests.core import SECOND, Core, outcome_of
+from tests.core import LEASE, SECOND, Core, outcome_of
 
 AMOUNT = 10_000
 ENDPOINTS = {SIMULATOR: Endpoint(SIMULATOR, ""), SECOND: Endpoint(SIMULATOR, "B")}
@@ -123,10 +123,20 @@ def test_a_notice_ends_an_attempt_that_nobody_could_tell_of() -> None:
     assert payment.balance("psp_clearing").pending_debits == AMOUNT
 
 
-def test_who_called_finds_its_attempt_ended_by_a_notice_and_changes_nothing() -> None:
+def test_a_notice_waits_for_whoever_calls_the_psp_at_the_moment() -> None:
+    payment = Payment()
+    payment.authorize()
+    refused = payment.core.run(payment.command(payment.about(0, DECLINED)))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
+    payment.finish(APPROVED)
+    assert payment.hear(payment.about(0, DECLINED)) == []
+
+
+def test_who_called_and_slept_past_its_lease_finds_its_attempt_ended_by_a_notice() -> None:
     payment = Payment()
     payment.authorize()
     [attempt] = payment.attempts
+    payment.core.turn_clock(LEASE)
     payment.hear(payment.about(0, APPROVED))
     late = payment.core.apply(outcome_of("shop", attempt, DECLINED))
     assert late.events == ()
@@ -168,6 +178,7 @@ def test_a_notice_under_the_first_reference_ends_the_resumed_authorization() -> 
     payment = Payment()
     payment.authorize(CHALLENGE)
     payment.core.apply(StartAuthorize(*payment.scoped, SIMULATOR))
+    payment.finish(Unknown("timed out"))
     assert payment.hear(payment.about(0, APPROVED)) == [e.PaymentIntentAuthorized]
     assert [one.state for one in payment.attempts] == [AttemptState.SUCCEEDED] * 2
 
@@ -276,15 +287,33 @@ def test_a_payment_that_its_psp_cancels_by_itself_is_canceled(first: Outcome) ->
     assert payment.hear(canceled) == []
 
 
-def test_what_is_being_shut_out_is_not_believed_when_it_comes_up() -> None:
+def test_what_is_being_shut_out_is_not_believed_before_it_is_told_how_that_went() -> None:
     payment = Payment()
     payment.authorize(Accepted("technical-cancel-1", shuts_out=True))
     assert payment.intent.psp_payment_id == ""
-    assert payment.hear(payment.about(0, APPROVED)) == []
+    refused = payment.core.run(payment.command(payment.about(0, APPROVED)))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
     gone = NotExecuted(declines.failure("psp_key_shut_out"))
     assert payment.hear(payment.about(0, gone)) == [e.PaymentIntentOperationAborted]
     assert payment.intent.status is IntentStatus.CREATED
     assert payment.hear(payment.about(0, APPROVED)) == []
+
+
+def test_what_could_not_be_shut_out_is_for_a_person_to_look_at_and_is_believed_again() -> None:
+    payment = Payment()
+    payment.authorize(Accepted("technical-cancel-1", shuts_out=True))
+    assert payment.hear(payment.about(0, Unknown("the technical cancel failed"))) == [e.AttemptParked]
+    assert payment.hear(payment.about(0, APPROVED)) == [e.PaymentIntentAuthorized]
+
+
+def test_a_sale_whose_capture_fails_later_is_reversed() -> None:
+    payment = Payment(CaptureMethod.AUTOMATIC)
+    payment.authorize(APPROVED)
+    failed = replace(payment.about(0, DECLINED, after_success=True), operation=OperationType.CAPTURE)
+    assert payment.hear(replace(failed, outcome=APPROVED, after_success=False)) == []
+    assert payment.hear(failed) == [e.PaymentIntentCaptureReversed]
+    assert payment.balance("psp_clearing").posted == 0
+    assert payment.hear(failed) == []
 
 
 @pytest.mark.parametrize(

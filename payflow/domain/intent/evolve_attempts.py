@@ -56,8 +56,8 @@ def accepted(aggregate: IntentAggregate, event: AttemptAccepted, at: datetime) -
 
 
 def parked(aggregate: IntentAggregate, event: AttemptParked, at: datetime) -> IntentAggregate:
-    """It waits for an operator."""
-    return change_attempt(aggregate, event.attempt_id, state=AttemptState.PARKED)
+    """It waits for an operator; what was to shut it out did not."""
+    return change_attempt(aggregate, event.attempt_id, state=AttemptState.PARKED, shuts_out=False)
 
 
 def strayed(aggregate: IntentAggregate, event: AttemptStrayed, at: datetime) -> IntentAggregate:

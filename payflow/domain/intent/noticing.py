@@ -12,7 +12,7 @@ from payflow.domain.intent import reversing, straying
 from payflow.domain.intent.attempting import new_attempt
 from payflow.domain.intent.commands import ApplyNotice, ReverseCapture, ReverseRefund
 from payflow.domain.intent.decision import Decision, Situation
-from payflow.domain.intent.events import IntentEvent, PaymentIntentOperationStarted
+from payflow.domain.intent.events import AttemptParked, IntentEvent, PaymentIntentOperationStarted
 from payflow.domain.intent.evolve import evolve
 from payflow.domain.intent.finishing import finish
 from payflow.domain.intent.state import Attempt, AttemptState, CancellationReason, IntentAggregate
@@ -27,22 +27,21 @@ GIVEN_UP = (AttemptState.DECLINED, AttemptState.NOT_EXECUTED)
 def apply(aggregate: IntentAggregate, command: ApplyNotice, situation: Situation) -> Decision:
     """What is new in a notice. Raises PayFlowError for one that does not fit what PayFlow asked for."""
     notice = command.notice
-    if isinstance(notice.outcome, Unknown):
-        return NOTHING_NEW
     attempt = _attempt_meant(aggregate, notice)
     if attempt is None:
         return _of_the_psp_s_own_accord(aggregate, command, situation)
     _require_fit(attempt, command, situation)
-    if attempt.shuts_out and isinstance(notice.outcome, Approved | ActionRequired):
-        # What it speaks of is being canceled, or was; that notice tells.
+    if attempt.shuts_out and isinstance(notice.outcome, Approved | ActionRequired | Unknown):
+        return _while_shut_out(attempt, notice)
+    if isinstance(notice.outcome, Unknown):
         return NOTHING_NEW
     if attempt.is_open:
-        _require_key(attempt, command)
+        _require_turn(attempt, command, situation)
         event = finish(aggregate, attempt, notice.outcome, situation)
         return Decision((event,), refund_id=attempt.refund_id)
     if attempt.undoes:
         return NOTHING_NEW
-    match attempt.operation:
+    match notice.operation:
         case OperationType.AUTHORIZE:
             return _authorization(aggregate, attempt, notice, situation)
         case OperationType.REFUND:
@@ -60,7 +59,8 @@ def _attempt_meant(aggregate: IntentAggregate, notice: Notice) -> Attempt | None
 
 
 def _is_meant(aggregate: IntentAggregate, attempt: Attempt, notice: Notice) -> bool:
-    if attempt.operation is not notice.operation:
+    captures = notice.operation is OperationType.CAPTURE and attempt.sale
+    if attempt.operation is not notice.operation and not captures:
         return False
     if not notice.psp_key:
         return attempt.psp_payment_id == notice.psp_payment_id != ""
@@ -88,10 +88,26 @@ def _require_fit(attempt: Attempt, command: ApplyNotice, situation: Situation) -
         raise _unfit(attempt, f"speaks of {notice.currency}, not {attempt.currency}")
 
 
-def _require_key(attempt: Attempt, command: ApplyNotice) -> None:
-    """The key that the attempt answers has to be at hand; an attempt begun a moment ago may have another."""
-    if attempt.idempotency_key and attempt.idempotency_key not in command.idempotency_keys:
-        raise PayFlowError(Reason.CONCURRENT_UPDATE, "another attempt was begun meanwhile", retry_after_s=0.1)
+def _while_shut_out(attempt: Attempt, notice: Notice) -> Decision:
+    """What a notice speaks of is being canceled, or was.
+
+    Whether that worked out is told first; that it did not (Unknown) is for a person to look at.
+    """
+    if not attempt.is_open:
+        return NOTHING_NEW
+    if isinstance(notice.outcome, Unknown):
+        return Decision((AttemptParked(attempt.id),))
+    raise PayFlowError(Reason.CONCURRENT_UPDATE, "the payment is being canceled", retry_after_s=1.0)
+
+
+def _require_turn(attempt: Attempt, command: ApplyNotice, situation: Situation) -> None:
+    """Whoever calls the PSP now has its answer in a moment, and that says more than a notice does.
+
+    The key that the attempt answers has to be at hand; one that was begun a moment ago may have another.
+    """
+    is_called = attempt.state is AttemptState.RUNNING and situation.now < attempt.due_at
+    if is_called or (attempt.idempotency_key and attempt.idempotency_key not in command.idempotency_keys):
+        raise PayFlowError(Reason.CONCURRENT_UPDATE, "the PSP is being called", retry_after_s=1.0)
 
 
 def _unfit(attempt: Attempt, why: str) -> PayFlowError:
@@ -169,6 +185,8 @@ def _of_the_psp_s_own_accord(
 ) -> Decision:
     """The end of an authorization that nobody here had asked to end, such as in the PSP's own dashboard."""
     intent, notice = aggregate.intent, command.notice
+    if isinstance(notice.outcome, Unknown):
+        return NOTHING_NEW
     ends = notice.operation is OperationType.CANCEL and isinstance(notice.outcome, Approved)
     if not ends or not intent.psp_payment_id or notice.psp_payment_id != intent.psp_payment_id:
         raise PayFlowError(
