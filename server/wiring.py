@@ -21,7 +21,8 @@ from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
-from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.pool import PoolLimits
+from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
 from payflow.v1 import (
     ledger_pb2,

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from payflow.store.read_pool import Ask, PoolLimits, Query, ReadPool, Rows
+from payflow.store.pool import PoolLimits, Rows
+from payflow.store.read_pool import Ask, Query, ReadPool
 
 
 @dataclass(frozen=True, slots=True)
