@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
 from payflow.domain.intent.state import PaymentIntent
@@ -197,3 +198,5 @@ class Ports:
     connectors: Mapping[str, Connector]
     route: Route
     creates_merchants: bool
+    webhook_endpoints: WebhookEndpoints
+    inbox: Inbox
