@@ -24,6 +24,7 @@ COMMANDS = {
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }
 
 
