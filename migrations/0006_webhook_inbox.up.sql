@@ -29,7 +29,7 @@ CREATE UNIQUE INDEX webhook_inbox_id ON webhook_inbox (merchant_id, id);
 
 -- Workers look for what is due in their buckets, and whether something of the same payment comes first.
 CREATE INDEX webhook_inbox_due ON webhook_inbox (bucket, due_at) WHERE state = 'PENDING';
-CREATE INDEX webhook_inbox_in_order ON webhook_inbox (merchant_id, intent_id, received_at, position)
+CREATE INDEX webhook_inbox_in_order ON webhook_inbox (merchant_id, intent_id, received_at, position, id)
     WHERE state = 'PENDING';
 
 -- What operators look for, whichever merchant it belongs to.

@@ -23,7 +23,8 @@ TAKE = f"""
                   SELECT FROM webhook_inbox AS earlier
                   WHERE earlier.merchant_id = one.merchant_id AND earlier.intent_id = one.intent_id
                     AND earlier.state = 'PENDING'
-                    AND (earlier.received_at, earlier.position) < (one.received_at, one.position)))
+                    AND (earlier.received_at, earlier.position, earlier.id)
+                        < (one.received_at, one.position, one.id)))
             ORDER BY due_at
             LIMIT %s
         ) AS first

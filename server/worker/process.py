@@ -30,13 +30,13 @@ CLEANING_TIMEOUT_S = 30.0
 SIGNAL_LATENCY_MAX_S = 0.5
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, make_core: Callable[[Settings], Core] = Core) -> int:
     """Works until SIGTERM or SIGINT, then ends what it has begun. Returns the exit code. Raises PortInUse."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     expose_worker_metrics(settings)
-    core = Core(settings)
+    core = make_core(settings)
     try:
         _work(core, required_database_url(settings), stop)
     finally:
