@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 
 from payflow.commands.apply_notice import apply_notice
 from payflow.commands.call import Call
 from payflow.commands.ports import Ports
+from payflow.domain.backoff import Backoff
 from payflow.domain.errors import PayFlowError
 from payflow.domain.folding.submission import Origin
 from payflow.domain.psp_outcome import clean
-from payflow.domain.webhook import TRIES_MAX, Settlement, Webhook, WebhookState, wait_after
+from payflow.domain.webhook import TRIES_MAX, Settlement, Webhook, WebhookState
 from payflow.psp.connector import PspSilentError
 
 log = logging.getLogger(__name__)
 
 ACTOR = "worker:webhooks"
+BACKOFF = Backoff(first_s=5, most_s=3_600)
 ERROR_TRIES_MAX = 3
 TEMPORARY = ("UNAVAILABLE", "ABORTED", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED")
 
@@ -52,23 +55,15 @@ def _apply(ports: Ports, webhook: Webhook) -> Settlement:
     if not webhook.intent_id:
         return Settlement(WebhookState.PARKED, "its reference names no payment of ours")
     call = Call(Origin(ACTOR, webhook.correlation_id, webhook.traceparent), deadline=None)
-    changed = apply_notice(
-        ports,
-        call,
-        webhook.merchant_id,
-        webhook.intent_id,
-        notice,
-        endpoint.connector,
-        endpoint.credential_ref,
-    )
+    changed = apply_notice(ports, call, webhook.merchant_id, webhook.intent_id, notice, endpoint)
     return Settlement(WebhookState.APPLIED, "" if changed else "nothing new")
 
 
 def _again(ports: Ports, webhook: Webhook, tries_max: int, why: str) -> Settlement:
     if webhook.tries >= tries_max:
         return Settlement(WebhookState.PARKED, clean(why))
-    due_at = ports.clock.now() + wait_after(webhook.tries)
-    return Settlement(WebhookState.PENDING, clean(why), due_at)
+    pause_s = BACKOFF.pause_s(webhook.tries - 1, ports.jitter)
+    return Settlement(WebhookState.PENDING, clean(why), ports.clock.now() + timedelta(seconds=pause_s))
 
 
 def _subject(webhook: Webhook) -> dict[str, object]:

@@ -20,11 +20,8 @@ HEADER_BYTES_MAX = 16_384
 EVENTS_MAX = 1_000
 EVENT_ID_MAX = 255
 
-# Behind the seventh try an hour each: given up after about a day.
-TRIES_MAX = 30
-WAIT_MIN = timedelta(seconds=5)
-WAIT_MAX = timedelta(hours=1)
-WAIT_GROWTH = 3
+# Of which most are up to an hour apart: given up after half a day to a day.
+TRIES_MAX = 40
 KEPT_FOR = timedelta(days=30)
 
 _NOBODYS_ID = re.compile(f"{ID_PREFIX}_[{ALPHABET}]{{{UUID_CHARACTERS}}}")
@@ -118,11 +115,3 @@ def intent_of(reference: str) -> str:
 def is_nobodys(webhook_id: str) -> bool:
     """Whether an id is that of an event that names no payment of ours: it ends in no merchant's slot."""
     return _NOBODYS_ID.fullmatch(webhook_id) is not None
-
-
-def wait_after(tries: int) -> timedelta:
-    """How long to wait behind so many tries: 5 s, 15 s, 45 s, and so on up to an hour."""
-    wait = WAIT_MIN
-    for _ in range(1, tries):
-        wait = min(wait * WAIT_GROWTH, WAIT_MAX)
-    return wait

@@ -34,6 +34,7 @@ def inbox(stack: WebhookStack) -> Inbox:
         stack.clock.forward(hours=1)
     stack.send(line("good", reference))
     stack.work()
+    stack.clock.forward(seconds=1)
     stack.send(line("new", reference))
     return Inbox(stack.caller.merchant_id, {row["event_id"]: row["id"] for row in stack.rows()})
 

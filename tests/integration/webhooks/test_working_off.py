@@ -13,9 +13,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from payflow.commands import apply_webhook
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.psp_notice import Notice
-from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, WebhookState, wait_after
+from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, WebhookState
 from payflow.store.webhook_cleaner import delete_old
 from payflow.store.webhook_queue import WebhookQueue
 from tests.signed_webhooks import line
@@ -34,9 +35,9 @@ class Applied:
         self.changes = True
 
     def __call__(self, *arguments: Any) -> bool:
-        _, call, _, intent_id, notice, connector, credential_ref = arguments
+        _, call, _, intent_id, notice, endpoint = arguments
         assert isinstance(notice, Notice) and notice.psp_key.startswith(intent_id)
-        assert (call.deadline, connector, credential_ref) == (None, "acme", "")
+        assert (call.deadline, endpoint) == (None, Endpoint("acme", ""))
         if self.failures:
             raise self.failures.pop(0)
         self.keys.append(notice.psp_key)
@@ -103,7 +104,7 @@ def test_what_a_payment_is_told_is_applied_and_what_is_of_no_interest_is_not(
     assert state_of(stack, "a-4") == ("APPLIED", 1, "nothing new")
 
 
-def test_a_silent_psp_is_asked_again_for_a_day_and_then_an_operator_is(
+def test_a_silent_psp_is_asked_again_and_again_and_then_an_operator_is(
     stack: WebhookStack, silence: None
 ) -> None:
     _, reference = stack.reference()
@@ -112,14 +113,15 @@ def test_a_silent_psp_is_asked_again_for_a_day_and_then_an_operator_is(
     for tries in range(1, TRIES_MAX):
         assert stack.work() == 1
         assert state_of(stack, "s-1")[:2] == ("PENDING", tries)
-        wait = wait_after(tries)
-        stack.clock.forward(seconds=wait.total_seconds() - 0.001)
+        wait = stack.row("s-1")["due_at"] - stack.clock.now()
+        assert timedelta() <= wait <= min(timedelta(seconds=5 * 2 ** (tries - 1)), timedelta(hours=1))
+        stack.clock.forward(seconds=wait.total_seconds() - 0.000001)
         assert stack.work() == 0
-        stack.clock.forward(seconds=0.001)
+        stack.clock.forward(seconds=0.000001)
         waited += wait
     assert stack.work() == 1
     assert state_of(stack, "s-1")[:2] == ("PARKED", TRIES_MAX)
-    assert timedelta(hours=20) < waited < timedelta(days=2)
+    assert timedelta(hours=6) < waited < timedelta(days=2)
 
 
 def test_what_makes_no_sense_is_tried_three_times_and_told_without_quoting_it(stack: WebhookStack) -> None:
