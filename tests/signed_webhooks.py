@@ -3,6 +3,7 @@
 The body has a line for each event: its id, the reference, and what it says, which may be any bytes:
 
     approved {psp_key}    the authorization under this key was approved
+    declined {psp_key}    it was declined
     nothing               of no interest
     ask                   the PSP has to be asked; what it answers is of no interest
     anything else         makes no sense
@@ -15,8 +16,9 @@ import hmac
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+from payflow.domain.declines import failure
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import Approved, OperationType
+from payflow.domain.psp_outcome import Approved, Declined, OperationType
 from payflow.psp.connector import (
     Connector,
     Delivery,
@@ -76,6 +78,9 @@ class SigningConnector(WrappedConnector):
             case [b"approved", key]:
                 psp_key = key.decode()
                 return Notice(OperationType.AUTHORIZE, Approved(f"psp_{psp_key}"), psp_key=psp_key)
+            case [b"declined", key]:
+                declined = Declined(failure("card_declined"))
+                return Notice(OperationType.AUTHORIZE, declined, psp_key=key.decode())
             case [b"ask"] if self.is_silent:
                 raise PspSilentError
             case [b"nothing"] | [b"ask"]:

@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from payflow.commands.webhook_ports import Inbox
 from payflow.v1 import merchant_pb2
 from server.config import Settings
 from server.wiring import Core
@@ -51,11 +50,6 @@ class WebhookStack:
         connectors = {name: one for name, one in self.core.connectors.items() if name not in without}
         ports = replace(self.core.ports, connectors=connectors)
         return Webhooks(ports, self.core.webhooks, self.core.lease)
-
-    @property
-    def inbox(self) -> Inbox:
-        """The inbox, as the server has it."""
-        return self.core.ports.inbox
 
     def account(
         self, psp_account_id: str, connector: str = ACME, ref: str = "", merchant_id: str = ""
@@ -108,10 +102,11 @@ class WebhookStack:
 
 
 @contextmanager
-def webhook_stack(database: Database) -> Iterator[WebhookStack]:
-    """Everything is closed behind it."""
+def webhook_stack(database: Database, **environment: str) -> Iterator[WebhookStack]:
+    """Everything is closed behind it. Payments need SIMULATOR_URL; they go to ACCOUNT."""
     clock = TurnedClock()
-    settings = Settings.from_environment({"DATABASE_URL": database.application_url, "DB_MAX_IDLE_CONNS": "2"})
+    basics = {"DATABASE_URL": database.application_url, "DB_MAX_IDLE_CONNS": "2"}
+    settings = Settings.from_environment(basics | environment)
     core = Core(settings, clock)
     try:
         inner = core.connectors["simulator"]

@@ -36,6 +36,7 @@ def inbox(stack: WebhookStack) -> Inbox:
     stack.work()
     stack.clock.forward(seconds=1)
     stack.send(line("new", reference))
+    stack.clock.forward(seconds=1)
     return Inbox(stack.caller.merchant_id, {row["event_id"]: row["id"] for row in stack.rows()})
 
 
