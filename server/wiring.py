@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import psycopg
 
@@ -76,8 +76,8 @@ class OpenGate:
     def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
         pass
 
-    def answered_since(self, endpoint: Endpoint, instant: datetime) -> bool:
-        return False
+    def answered(self, endpoint: Endpoint) -> None:
+        pass
 
 
 class Core:

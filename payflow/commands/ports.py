@@ -206,8 +206,8 @@ class Gate(Protocol):
         """What a call that was let in came to; None is a PSP's answer that it knows of nothing."""
         ...
 
-    def answered_since(self, endpoint: Endpoint, instant: datetime) -> bool:
-        """Whether the PSP has answered anything for certain since then, as far as is known."""
+    def answered(self, endpoint: Endpoint) -> None:
+        """The PSP answered a question that was asked past the gate: calls may try it again."""
         ...
 
 

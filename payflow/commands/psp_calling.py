@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,8 @@ from payflow.domain.intent.waiting import CHECK_SCHEDULE
 from payflow.domain.merchant.state import Mode
 from payflow.domain.psp_outcome import Accepted, Advice, NotExecuted, OperationType, Outcome, Unknown
 from payflow.psp.connector import Connector, PspCall
+
+log = logging.getLogger(__name__)
 
 # After this many checks that found nothing, a repeat is not tried again: the reference is shut out.
 CHECKS_WITH_REPEAT_MAX = 3
@@ -100,6 +103,16 @@ def resolve(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
         shut_out = _asked(ports, due, lambda: connector.cancel_by_reference(_psp_call(due)))
         return replace(shut_out, shuts_out=True) if isinstance(shut_out, Accepted) else shut_out
     return found
+
+
+def answers_about(ports: Ports, due: DueCall) -> bool:
+    """Whether the PSP, which can be asked, would tell what became of a call. It is asked past its gate."""
+    try:
+        found = ports.connectors[due.attempt.connector].look_up(_psp_call(due))
+    except Exception:
+        log.exception("connector failed", extra={"connector": due.attempt.connector})
+        return False
+    return not isinstance(found, Unknown)
 
 
 def _looked_up(ports: Ports, connector: Connector, due: DueCall) -> Outcome | None:

@@ -16,7 +16,7 @@ ADD = """
     INSERT INTO webhook_inbox (
         merchant_id, intent_id, event_id, id, bucket, reference, content, position, connector, credential_ref,
         psp_account_id, received_at, correlation_id, traceparent, state, tries, due_at, detail)
-    SELECT item.*, %s, %s, %s, %s, %s, %s, 'PENDING', 0, %s, ''
+    SELECT item.*, %s, %s, %s, %s::timestamptz, %s, %s, 'PENDING', 0, %s::timestamptz, ''
     FROM unnest(%b::text[], %b::text[], %b::text[], %b::text[], %b::smallint[], %b::text[], %b::bytea[],
                 %b::smallint[])
         AS item (merchant_id, intent_id, event_id, id, bucket, reference, content, position)

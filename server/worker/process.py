@@ -14,6 +14,7 @@ from payflow.store.webhook_cleaner import delete_old
 from server.config import Settings, required_database_url
 from server.rpc.exposition import expose_worker_metrics
 from server.wiring import Core
+from server.worker.expediting import PAGE, Expediting
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 from server.worker.webhooks import Webhooks
@@ -21,6 +22,7 @@ from server.worker.webhooks import Webhooks
 log = logging.getLogger(__name__)
 
 RECOVERY_EVERY_S = 1.0
+EXPEDITING_EVERY_S = 15.0
 EXPIRY_EVERY_S = 30.0
 HOLDS_EVERY_S = 1.0
 WEBHOOKS_EVERY_S = 0.5
@@ -60,6 +62,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
 
     loops = [
         _loop("recovery", recovery.attempts, RECOVERY_EVERY_S, RECOVERY_BATCH_MAX, stop),
+        _loop("expediting", Expediting(core.ports, stop.is_set).round, EXPEDITING_EVERY_S, PAGE, stop),
         _loop("expiry", recovery.authorizations, EXPIRY_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("holds", recovery.holds, HOLDS_EVERY_S, RECOVERY_BATCH_MAX, stop),
         # Until nothing is found: what comes behind another event of its payment is in the next batch.

@@ -1,4 +1,4 @@
-"""A batch of background work, many tasks at once."""
+"""Background work in parallel: a bounded number of tasks at a time, each failing for itself."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from payflow.commands.call import Call
 from payflow.domain.errors import PayFlowError
+from payflow.domain.folding.submission import Origin
 
 log = logging.getLogger(__name__)
 
 CONCURRENT_MAX = 16
+READ_TIMEOUT_S = 5.0
 
-Task = Callable[[], None]
 
-
-def run_side_by_side(tasks: Sequence[Task], stops: Callable[[], bool]) -> None:
-    """Runs all and waits for them; none is begun once ``stops`` says so. What fails is logged and left."""
+def side_by_side(tasks: Sequence[Callable[[], None]], stops: Callable[[], bool]) -> None:
+    """Runs all of them, those left out that ``stops`` comes before."""
     with ThreadPoolExecutor(CONCURRENT_MAX) as executor:
         for finished in [executor.submit(_unless_stopped, task, stops) for task in tasks]:
             finished.result()
 
 
-def _unless_stopped(task: Task, stops: Callable[[], bool]) -> None:
+def background_call(actor: str, correlation_id: str) -> Call:
+    """A call that no caller waits for."""
+    return Call(Origin(actor, correlation_id), deadline=None)
+
+
+def _unless_stopped(task: Callable[[], None], stops: Callable[[], bool]) -> None:
     if stops():
         return
     try:

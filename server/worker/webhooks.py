@@ -13,7 +13,7 @@ from payflow.commands.apply_webhook import apply_webhook
 from payflow.commands.ports import Ports
 from payflow.domain.webhook import Settlement, Webhook, WebhookState
 from payflow.store.webhook_queue import WebhookQueue
-from server.worker.side_by_side import run_side_by_side
+from server.worker.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Webhooks:
         """Works off one batch of events and says how many there were."""
         now = self._ports.clock.now()
         taken = self._queue.take(now, self._lease, BATCH_MAX, _deadline())
-        run_side_by_side([partial(self._work_off, one) for one in taken], self._stops)
+        side_by_side([partial(self._work_off, one) for one in taken], self._stops)
         return len(taken)
 
     def measure(self) -> None:
