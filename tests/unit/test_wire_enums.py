@@ -14,7 +14,14 @@ from payflow.domain.ledger.transaction import Layer, TransactionStatus
 from payflow.domain.merchant.state import Mode
 from payflow.domain.psp_outcome import Advice, OperationType
 from payflow.domain.webhook import WebhookState
-from payflow.v1 import ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2, webhook_pb2
+from payflow.v1 import (
+    ledger_pb2,
+    merchant_pb2,
+    payment_intent_pb2,
+    payment_types_pb2,
+    refund_pb2,
+    webhook_pb2,
+)
 from payflow.wire.enums import member_of, number_of
 
 TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [

@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import events_of
 from tests.books import assert_books_right
 from tests.databases import Database
+from tests.ports import free_port
 from tests.signed_webhooks import line
 from tests.simulators import running_simulator
 from tests.waiting import WAIT_S, wait_until
 from tests.webhook_stack import BOLT, WebhookStack, webhook_stack
 
 AN_HOUR_S = "3600"
+ONE_APPLIED = b'payflow_webhook_events_settled_total{connector="acme",state="applied"} 1.0'
 AUTHORIZED = pb.PAYMENT_INTENT_STATUS_AUTHORIZED
 PROCESSING = pb.PAYMENT_INTENT_STATUS_PROCESSING
 
@@ -127,9 +130,11 @@ def test_another_worker_finishes_what_a_killed_one_had_taken(
     assert dying.wait(WAIT_S) == -signal.SIGKILL, (tmp_path / "dying.log").read_text()
     assert (stack.row(event_id)["state"], stack.row(event_id)["tries"]) == ("PENDING", 1)
     assert stack.caller.get(intent_id).status == left
-    other = started(stack, tmp_path / "other.log", CLOCK_AHEAD_S=AN_HOUR_S)
+    port = str(free_port())
+    other = started(stack, tmp_path / "other.log", CLOCK_AHEAD_S=AN_HOUR_S, WORKER_PROMETHEUS_PORT=port)
     try:
         wait_until(lambda: stack.row(event_id)["state"] != "PENDING")
+        wait_until(lambda: ONE_APPLIED in urllib3.request("GET", f"http://127.0.0.1:{port}/metrics").data)
     finally:
         other.terminate()
         assert other.wait(WAIT_S) == 0, (tmp_path / "other.log").read_text()
