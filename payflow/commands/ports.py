@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
@@ -245,3 +246,5 @@ class Ports:
     jitter: random.Random
     sleep: Callable[[float], None]
     creates_merchants: bool
+    webhook_endpoints: WebhookEndpoints
+    inbox: Inbox
