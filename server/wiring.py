@@ -14,6 +14,7 @@ from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
+from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
@@ -35,7 +36,7 @@ from payflow.v1 import (
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
-from server.connectors import load_connectors
+from server.connectors import ConnectorSettings, load_connectors
 from server.rpc.application import Binding
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
@@ -85,6 +86,7 @@ class Core:
             connectors=self.connectors,
             route=by_priority,
             creates_merchants=True,
+            default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
     def close(self) -> None:

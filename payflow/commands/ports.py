@@ -23,6 +23,7 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
+from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.resources import AccountView, PaymentIntentView, RefundView, TransactionView
 from payflow.domain.stored_event import StoredEvent
@@ -182,7 +183,8 @@ class Ports:
     ``entropy`` gives that many random bytes. ``cached_response`` and ``stored_response`` find the answer
     to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
     ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
-    ``creates_merchants`` makes unknown merchants on first use, in test mode.
+    ``creates_merchants`` makes unknown merchants on first use, in test mode; ``default_accounts`` are
+    those of a new merchant in test mode.
     """
 
     clock: Clock
@@ -197,3 +199,4 @@ class Ports:
     connectors: Mapping[str, Connector]
     route: Route
     creates_merchants: bool
+    default_accounts: tuple[DefaultAccount, ...]

@@ -22,7 +22,7 @@ from payflow.domain.intent.commands import (
 )
 from payflow.domain.intent.state import CancellationReason, CaptureMethod, IntentAggregate
 from payflow.domain.intent.status import ALLOWED, INTENT_MOVES, IntentStatus, mermaid, require_allowed
-from payflow.domain.merchant.decide import SIMULATOR
+from payflow.domain.merchant.commands import SIMULATOR
 from payflow.domain.psp_outcome import (
     ActionRequired,
     Approved,

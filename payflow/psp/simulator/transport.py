@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore
 from urllib.parse import urlencode
 
@@ -25,10 +25,11 @@ _HEADERS = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that arrived whole."""
+    """An answer that arrived whole; ``repeated``: to a request whose connection had broken once."""
 
     status: int
     body: bytes
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,10 @@ class NeverSent:
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """The request may have arrived; no whole answer came back."""
+    """The request may have arrived; no whole answer came back. ``quick``: the connection broke at once."""
 
     detail: str
+    quick: bool = False
 
 
 class Transport:
@@ -98,8 +100,10 @@ class Transport:
         try:
             repeated = self._send(method, url, body, deadline_s)
         except ProtocolError as broken:
-            return NoReply(repr(broken))
-        return NoReply(detail) if isinstance(repeated, NeverSent) else repeated
+            return NoReply(repr(broken), quick=True)
+        if isinstance(repeated, Reply):
+            return replace(repeated, repeated=True)
+        return NoReply(detail, quick=True) if isinstance(repeated, NeverSent) else repeated
 
     def _send(
         self, method: str, url: str, body: bytes | None, deadline_s: float
