@@ -34,6 +34,7 @@ from pathlib import Path
 from msgspec import json
 from payflow.psp.simulator import network, process
 from payflow.psp.simulator.behaviour import Behaviour
+from payflow.psp.simulator.sender import Receiver
 path, port, silence_s, behaviour, *receiver = sys.argv[1:]
 process.SHUTDOWN_TIMEOUT_S = 600
 network.SILENCE_MAX_S = float(silence_s)
@@ -212,7 +213,9 @@ def environment_of(first: Simulator, second: Simulator) -> dict[str, str]:
 def _ready_url(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     line = process.stderr.readline()
-    assert line.startswith("simulator ready on "), line
+    if not line.startswith("simulator ready on "):
+        process.kill()
+        raise AssertionError(line + process.stderr.read())
     return line.split()[-1]
 
 

@@ -30,7 +30,7 @@ class Declines(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.codes.keys() - DECLINES.keys()):
-            raise ValueError(f"expected codes of payflow/psp/simulator/reasons.py, not {', '.join(unknown)}")
+            raise ValueError(f"expected codes such as acquirer_error, not {', '.join(unknown)}")
 
     def code(self, share: float) -> str:
         """The code that ``share`` (from 0 up to 1) falls to."""
