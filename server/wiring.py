@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,10 +13,13 @@ import psycopg
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
+from payflow.domain.endpoint import Endpoint
+from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
 from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
+from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
@@ -53,6 +57,22 @@ READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
 
 
+class OpenGate:
+    """Lets every call in."""
+
+    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
+        return True
+
+    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+        return ""
+
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        pass
+
+    def answered(self, endpoint: Endpoint) -> None:
+        pass
+
+
 class Core:
     """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
 
@@ -78,13 +98,18 @@ class Core:
             entropy=os.urandom,
             pipeline=self.committer,
             payments=PaymentsReader(self.pool),
+            attempts=AttemptsReader(self.pool),
             ledger=LedgerReader(self.pool),
             directory=MerchantDirectory(self.pool),
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
+            gate=OpenGate(),
             connectors=self.connectors,
             route=by_priority,
+            learn=lambda account, outcome, elapsed_s: None,
+            jitter=random.Random(),
+            sleep=time.sleep,
             creates_merchants=True,
             default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )

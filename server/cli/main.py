@@ -21,6 +21,7 @@ COMMANDS = {
     "worker": _Entry("server.cli.worker", "Run the workers: recovery, expiry, clean-up."),
     "psp-simulator": _Entry("server.cli.psp_simulator", "Run the simulated PSP that test payments go to."),
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
+    "intents": _Entry("server.cli.intents", "Find payments whose outcome is not known, and ask their PSP."),
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),

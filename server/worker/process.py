@@ -10,12 +10,14 @@ from collections.abc import Callable
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from server.config import Settings, required_database_url
 from server.wiring import Core
+from server.worker.expediting import PAGE, Expediting
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 
 log = logging.getLogger(__name__)
 
 RECOVERY_EVERY_S = 1.0
+EXPEDITING_EVERY_S = 15.0
 EXPIRY_EVERY_S = 30.0
 HOLDS_EVERY_S = 1.0
 CLEANING_EVERY_S = 60.0
@@ -43,6 +45,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
 
     loops = [
         _loop("recovery", recovery.attempts, RECOVERY_EVERY_S, RECOVERY_BATCH_MAX, stop),
+        _loop("expediting", Expediting(core.ports, stop.is_set).round, EXPEDITING_EVERY_S, PAGE, stop),
         _loop("expiry", recovery.authorizations, EXPIRY_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("holds", recovery.holds, HOLDS_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),

@@ -194,7 +194,6 @@ UNKNOWN_ANSWERS = [
             {"result": "declined", "id": "p", "failure": FAILURE},
             Declined(declines.failure("fraud", "suspected_fraud"), "p"),
         ),
-        (202, {"result": "accepted", "id": "p"}, Accepted("p")),
         (410, {"result": "shut_out"}, SHUT_OUT),
     ],
 )
@@ -231,6 +230,13 @@ def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_noth
     with scripted(refused, refused, refused) as (_, connector):
         assert isinstance(connector.execute(CALL), NotExecuted)
         assert isinstance(connector.look_up(CALL), Unknown)
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_what_was_taken_in_is_neither_shut_out_nor_finished() -> None:
+    taken_in = answer(202, {"result": "accepted", "id": "p"})
+    with scripted(taken_in, taken_in) as (_, connector):
+        assert connector.look_up(CALL) == Accepted("p")
         assert isinstance(connector.cancel_by_reference(CALL), Unknown)
 
 

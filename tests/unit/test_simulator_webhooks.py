@@ -131,7 +131,14 @@ CHANCE = Chance(1, "pi-1", 1)
     ],
 )
 def test_chance_plans_the_deliveries_of_an_event(webhooks: Webhooks, deliveries: list[Planned]) -> None:
-    assert planned(webhooks, CHANCE) == deliveries
+    assert planned(EventType.CAPTURED, webhooks, CHANCE) == deliveries
+
+
+@pytest.mark.parametrize("told_as", EventType)
+def test_what_nobody_would_ask_about_is_not_dropped(told_as: EventType) -> None:
+    asked_about = {"authorized", "declined", "captured", "canceled", "refunded"}
+    [delivery] = planned(told_as, Webhooks(dropped=1), CHANCE)
+    assert (delivery.kind is Kind.DROPPED) is (told_as in asked_about)
 
 
 @pytest.mark.parametrize("told", EventType)

@@ -22,6 +22,16 @@ _LOG = logging.getLogger(__name__)
 
 WAITING_MAX = 100_000
 
+# What happens when nobody has a question open: dropped, it would never be known.
+ONLY_TOLD = frozenset(
+    {
+        EventType.ACTION_COMPLETED,
+        EventType.CAPTURE_FAILED,
+        EventType.REFUND_FAILED,
+        EventType.LATE_SUCCESS,
+    }
+)
+
 Announce = Callable[[Event], None]
 
 
@@ -34,9 +44,9 @@ class Planned:
     held: bool = False
 
 
-def planned(webhooks: Webhooks, chance: Chance) -> list[Planned]:
+def planned(told_as: EventType, webhooks: Webhooks, chance: Chance) -> list[Planned]:
     """The deliveries of one event."""
-    deliveries = [_true_delivery(webhooks, chance)]
+    deliveries = [_true_delivery(told_as, webhooks, chance)]
     if deliveries[0].kind is Kind.TRUE and chance.happens("duplicated", webhooks.duplicated):
         deliveries.append(Planned(Kind.TRUE))
     unbelievable = {
@@ -51,8 +61,8 @@ def planned(webhooks: Webhooks, chance: Chance) -> list[Planned]:
     return deliveries
 
 
-def _true_delivery(webhooks: Webhooks, chance: Chance) -> Planned:
-    if chance.happens("dropped", webhooks.dropped):
+def _true_delivery(told_as: EventType, webhooks: Webhooks, chance: Chance) -> Planned:
+    if told_as not in ONLY_TOLD and chance.happens("dropped", webhooks.dropped):
         return Planned(Kind.DROPPED)
     if chance.happens("reordered", webhooks.reordered):
         return Planned(Kind.TRUE, webhooks.delay_s, held=True)
@@ -87,7 +97,7 @@ class Announcements:
         behaviour, now = self._controls.behaviour, self._controls.now()
         key = Key(event.psp_account, event.merchant, event.reference)
         chance = Chance(behaviour.seed, event.reference, self._executions.count(key, "webhook"))
-        for one in planned(behaviour.webhooks, chance):
+        for one in planned(event.type, behaviour.webhooks, chance):
             told = lie(event) if one.kind in (Kind.FORGED, Kind.ALTERED) else event
             due_at = now + timedelta(seconds=one.delay_s)
             self._deliveries.add(event, one.kind, msgspec.json.encode(told), due_at, held=one.held)

@@ -84,9 +84,10 @@ class Webhooks(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The share of webhooks to which each of these happens.
 
     ``duplicated`` ones come twice, ``delayed`` ones up to ``delay_s`` late, ``reordered`` ones behind the
-    payment's next one or after ``delay_s``, ``dropped`` ones never. For the others one more comes that
-    must not be believed: ``forged`` (a wrong signature), ``altered`` (another body than was signed),
-    ``stale`` and ``future`` (signed an hour ago, an hour from now).
+    payment's next one or after ``delay_s``, ``dropped`` ones never; only those are dropped whose news
+    a look-up would bring that somebody has a reason for. For the others one more comes that must not be
+    believed: ``forged`` (a wrong signature), ``altered`` (another body than was signed), ``stale`` and
+    ``future`` (signed an hour ago, an hour from now).
     """
 
     duplicated: Probability = 0.0

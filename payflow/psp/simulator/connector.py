@@ -109,7 +109,11 @@ class SimulatorConnector:
 
     def cancel_by_reference(self, call: PspCall) -> Outcome:
         """Shuts the call's key out; an answer other than NotExecuted or Unknown came before that."""
-        return _told(self._transport(call.credential_ref).post("/shut-out", msgspec.json.encode(_key(call))))
+        outcome = _told(
+            self._transport(call.credential_ref).post("/shut-out", msgspec.json.encode(_key(call)))
+        )
+        # Accepted would say that shutting it out was taken in.
+        return Unknown("taken in, and not finished") if isinstance(outcome, domain.Accepted) else outcome
 
     def receive(self, delivery: Delivery, credential_ref: str, now: datetime) -> Sequence[SignedItem]:
         """The one event of a webhook. Raises WebhookRejectedError."""
