@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -200,9 +201,10 @@ def test_a_payer_completes_a_challenge_out_of_band(
 
 
 def test_approval_rates_are_as_they_are_set(simulator: Simulator, connector: SimulatorConnector) -> None:
+    calls = [replace(authorization(), psp_key=f"rate-{number}") for number in range(200)]
     simulator.behave(seed=3, declines={"probability": 0.5, "codes": {"acquirer_error": 1}})
     with ThreadPoolExecutor(8) as threads:
-        outcomes = list(threads.map(connector.execute, [authorization() for _ in range(200)]))
+        outcomes = list(threads.map(connector.execute, calls))
     declined = [outcome for outcome in outcomes if isinstance(outcome, Declined)]
     assert 60 < len(declined) < 140
     assert {outcome.failure.code for outcome in declined} == {"acquirer_error"}
@@ -210,7 +212,7 @@ def test_approval_rates_are_as_they_are_set(simulator: Simulator, connector: Sim
 
 
 def test_the_same_seed_does_the_same_whatever_else_goes_on(tmp_path: Path) -> None:
-    calls = [authorization() for _ in range(CALLS)]
+    calls = [replace(authorization(), psp_key=f"pi-{number}") for number in range(CALLS)]
     with two_simulators(tmp_path, behaviour=CHAOS) as (first, second):
         with first.connector() as connector:
             in_order = {call.psp_key: _kinds(connector, call) for call in calls}

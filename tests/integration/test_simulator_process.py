@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
 import urllib3
 
 from payflow.domain.psp_outcome import Approved, NotExecuted, Unknown
@@ -51,6 +52,20 @@ def test_every_acknowledged_effect_survives_a_sigkill_under_load(tmp_path: Path)
         assert all(isinstance(outcome, Approved) for outcome in outcomes)
         assert set(Counter(effect["reference"] for effect in simulator.effects()).values()) == {1}
         assert len(simulator.effects()) == len(asked)
+
+
+@pytest.mark.parametrize("payment_method", ["pm_card_lost", "pm_card_slow_60000"])
+def test_what_is_still_on_its_way_at_the_end_is_never_executed(tmp_path: Path, payment_method: str) -> None:
+    with running_simulator(tmp_path / "simulator.db") as simulator, simulator.connector() as connector:
+        call = authorization(payment_method)
+        with sent(simulator, call) as hanging:
+            # Not before it is under way, which a look-up behind it on the same event loop shows.
+            assert connector.look_up(call) is None
+            assert simulator.stop() == 0
+            with suppress(ConnectionResetError):
+                assert hanging.recv(1) == b""
+    with running_simulator(tmp_path / "simulator.db") as simulator:
+        assert simulator.moved(call) == []
 
 
 def test_it_finishes_at_once_when_told_to_even_with_requests_that_hang(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ INSERT INTO deliveries (event_id, type, psp_account, reference, payment_id, kind
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _DUE = """
-SELECT sequence, psp_account, payment_id, kind, body, attempts FROM deliveries
+SELECT sequence, event_id, psp_account, payment_id, kind, body, attempts FROM deliveries
 WHERE ended_at_us IS NULL AND due_at_us <= ? ORDER BY due_at_us, sequence LIMIT ?
 """
 _NEXT_DUE_AT = "SELECT min(due_at_us) FROM deliveries WHERE ended_at_us IS NULL AND due_at_us > ?"
@@ -25,7 +25,7 @@ UPDATE deliveries SET attempts = attempts + 1, status = ?, ended_at_us = ?, due_
 """
 _RELEASE = """
 UPDATE deliveries SET due_at_us = min(due_at_us, ?), held = 0
-WHERE payment_id = ? AND sequence < ? AND held AND ended_at_us IS NULL
+WHERE payment_id = ? AND event_id <> ? AND sequence < ? AND held AND ended_at_us IS NULL
 """
 _PAGE = """
 SELECT sequence, due_at_us, ended_at_us, event_id, type, psp_account, reference, payment_id, kind, attempts,
@@ -50,6 +50,7 @@ class Due(Struct, frozen=True):
     """A delivery that is to be sent now, for the ``attempts`` + 1-th time."""
 
     sequence: int
+    event_id: str
     psp_account: str
     payment_id: str
     kind: Kind
@@ -92,8 +93,8 @@ class Deliveries:
         """Up to ``limit`` of those that are due, longest first."""
         rows = self._connection.execute(_DUE, (microseconds(now), limit))
         return [
-            Due(sequence, psp_account, payment_id, Kind(kind), body, attempts)
-            for sequence, psp_account, payment_id, kind, body, attempts in rows
+            Due(sequence, event_id, psp_account, payment_id, Kind(kind), body, attempts)
+            for sequence, event_id, psp_account, payment_id, kind, body, attempts in rows
         ]
 
     def next_due_at(self, now: datetime) -> datetime | None:
@@ -109,9 +110,10 @@ class Deliveries:
         """Notes a failed attempt, and when the next one is due; ``status`` None: nobody answered."""
         self._connection.execute(_ANSWERED, (status, None, microseconds(due_at), sequence))
 
-    def release(self, payment_id: str, sequence: int, now: datetime) -> None:
-        """Lets those go that were held back behind the delivery ``sequence`` of their payment."""
-        self._connection.execute(_RELEASE, (microseconds(now), payment_id, sequence))
+    def release(self, arrived: Due, now: datetime) -> None:
+        """Lets go what was held back until the payment's next event arrived."""
+        row = (microseconds(now), arrived.payment_id, arrived.event_id, arrived.sequence)
+        self._connection.execute(_RELEASE, row)
 
     def page(self, after: int, limit: int) -> list[DeliveryView]:
         """Up to ``limit`` deliveries with a greater sequence than ``after``, in order."""

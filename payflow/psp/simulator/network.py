@@ -40,7 +40,7 @@ class Network:
         self._controls = controls
         self._executions = executions
         self._stopping = asyncio.Event()
-        self._on_the_way: set[asyncio.Future[Answer]] = set()
+        self._on_the_way: set[asyncio.Future[Answer | None]] = set()
 
     def stop_hanging(self) -> None:
         """Cuts the connections of requests that hang, so that the process can end."""
@@ -61,20 +61,28 @@ class Network:
         if fault and fault.is_before:
             return await self._fail(request, fault, half_s)
         answer = await self._executed(passage.act, half_s)
+        if answer is None:
+            return cut(request)
         if fault:
             return await self._fail(request, fault, half_s)
         if await self._stopped_within(half_s + behaviour.hang_s):
             return cut(request)
         return as_json(answer, answer.http_status)
 
-    async def _executed(self, act: Callable[[], Answer], after_s: float) -> Answer:
-        """Executes a request that arrives ``after_s``, even when its caller has given up by then."""
+    async def _executed(self, act: Callable[[], Answer], after_s: float) -> Answer | None:
+        """Executes a request when it arrives, even when its caller has given up by then.
+
+        None for one that was still on its way at the end of the process.
+        """
         if not after_s:
             return act()
-        arriving = asyncio.ensure_future(_act_after(act, after_s))
+        arriving = asyncio.ensure_future(self._arrive(act, after_s))
         self._on_the_way.add(arriving)
         arriving.add_done_callback(self._on_the_way.discard)
         return await asyncio.shield(arriving)
+
+    async def _arrive(self, act: Callable[[], Answer], after_s: float) -> Answer | None:
+        return None if await self._stopped_within(after_s) else act()
 
     async def _fail(self, request: web.Request, fault: Fault, after_s: float) -> web.StreamResponse:
         match fault:
@@ -109,8 +117,3 @@ def overloaded() -> web.Response:
 
 def _unavailable() -> web.Response:
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "The service is down.")
-
-
-async def _act_after(act: Callable[[], Answer], after_s: float) -> Answer:
-    await asyncio.sleep(after_s)
-    return act()

@@ -80,7 +80,8 @@ class Sender:
         now = self._controls.now()
         if _is_settled(due, status):
             self._deliveries.end(due.sequence, status, now)
-            self._deliveries.release(due.payment_id, due.sequence, now)
+            if due.kind is Kind.TRUE:
+                self._deliveries.release(due, now)
         elif due.attempts + 1 >= ATTEMPTS_MAX:
             _LOG.error("webhook %d is given up after %d attempts", due.sequence, ATTEMPTS_MAX)
             self._deliveries.end(due.sequence, status, now)
