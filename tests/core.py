@@ -22,12 +22,8 @@ from payflow.domain.folding.working_set import Book, Changes, WorkingSet
 from payflow.domain.ids import command_id, derive_id
 from payflow.domain.intent.commands import CreateIntent, RecordOutcome
 from payflow.domain.intent.state import Attempt, CaptureMethod, IntentAggregate
-from payflow.domain.merchant.commands import (
-    SIMULATOR,
-    CreateMerchant,
-    CreatePspAccount,
-    UpdatePspAccount,
-)
+from payflow.domain.merchant.commands import CreateMerchant, CreatePspAccount, UpdatePspAccount
+from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Outcome
 from payflow.domain.texts import Texts
 from payflow.wire.resources import to_bytes

@@ -33,7 +33,8 @@ from payflow.domain.intent.state import (
     PaymentIntent,
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
-from payflow.domain.merchant.commands import SIMULATOR, UpdatePspAccount
+from payflow.domain.merchant.commands import UpdatePspAccount
+from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
     Accepted,

@@ -15,7 +15,8 @@ from payflow.domain.intent.state import Attempt, CaptureMethod
 from payflow.domain.ledger.account import Account, AccountType, Balance
 from payflow.domain.ledger.booking import INT64_MAX, book
 from payflow.domain.ledger.transaction import DraftTransaction, Layer, Posting, TransactionStatus
-from payflow.domain.merchant.commands import SIMULATOR, UpdatePspAccount
+from payflow.domain.merchant.commands import UpdatePspAccount
+from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Approved
 from tests.core import START, Core, copied, outcome_of
 

@@ -12,7 +12,7 @@ from payflow.domain.intent.attempting import ATTEMPTS_MAX
 from payflow.domain.intent.commands import CreateIntent, StartAuthorize, StartCancel, StartCapture
 from payflow.domain.intent.state import CancellationReason, PaymentIntent
 from payflow.domain.intent.status import IntentStatus
-from payflow.domain.merchant.commands import SIMULATOR
+from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Approved, Declined, Failure, NotExecuted, Outcome
 from tests.core import Core, outcome_of
 

@@ -18,7 +18,7 @@ from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import DueCall
 from payflow.domain.intent.commands import StartAuthorize
 from payflow.domain.intent.waiting import CHECK_SCHEDULE
-from payflow.domain.merchant.commands import SIMULATOR
+from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_capabilities import Capabilities
 from payflow.domain.psp_outcome import (
     Accepted,

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from payflow.domain.fees import FeeSchedule
 from payflow.domain.merchant.state import Mode
 
-SIMULATOR = "simulator"
-
 
 @dataclass(frozen=True, slots=True)
 class DefaultAccount:
@@ -31,7 +29,7 @@ class CreateMerchant:
     name: str = ""
     mode: Mode = Mode.TEST
     if_missing: bool = False
-    default_accounts: tuple[DefaultAccount, ...] = (DefaultAccount(SIMULATOR, SIMULATOR),)
+    default_accounts: tuple[DefaultAccount, ...] = (DefaultAccount("simulator", "simulator"),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from payflow.domain.errors import PayFlowError, Reason, invalid_field, not_found
 from payflow.domain.fees import FeeSchedule
 from payflow.domain.ids import slot_candidates
 from payflow.domain.merchant.commands import (
-    SIMULATOR,
     CreateMerchant,
     CreatePspAccount,
     DefaultAccount,
@@ -25,6 +24,7 @@ from payflow.domain.merchant.events import (
 )
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
 
+SIMULATOR = "simulator"
 PSP_ACCOUNTS_MAX = 20
 
 Field = TypeVar("Field")

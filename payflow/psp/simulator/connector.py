@@ -11,7 +11,7 @@ import msgspec
 
 from payflow.domain import declines
 from payflow.domain import psp_outcome as domain
-from payflow.domain.merchant.commands import SIMULATOR, DefaultAccount
+from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.psp_capabilities import Capabilities, PspCosts
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import NextAction, NotExecuted, OperationType, Outcome, Unknown
@@ -41,8 +41,9 @@ DEFAULT_URL = "http://127.0.0.1:8089"
 DEFAULT_TIMEOUT_S = 5.0
 DEFAULT_KEY_WINDOW_S = 86_400.0
 
-FIRST_ACCOUNT = DefaultAccount(SIMULATOR, SIMULATOR)
-SECOND_ACCOUNT = DefaultAccount("simulator_b", SIMULATOR, "B", priority=200)
+NAME = "simulator"
+FIRST_ACCOUNT = DefaultAccount("simulator", NAME)
+SECOND_ACCOUNT = DefaultAccount("simulator_b", NAME, "B", priority=200)
 
 _ANSWER: msgspec.json.Decoder[answers.Answer] = msgspec.json.Decoder(answers.Answer)
 _ASKED = {
@@ -62,7 +63,7 @@ _TOLD = {
 class SimulatorConnector:
     """Talks to simulators; any number of threads may use it. Fulfils payflow.psp.connector.Connector."""
 
-    name = SIMULATOR
+    name = NAME
     webhook_reply = ""
 
     def __init__(
