@@ -161,7 +161,7 @@ def simulator_command(
     webhooks_to: str = "",
     behaviour: Mapping[str, object] = EMPTY,
 ) -> list[str]:
-    """The command that runs a simulator; what it does not answer it cuts off after ``silence_s``."""
+    """The command that runs a simulator; what it leaves unanswered is a time-out after ``silence_s``."""
     program = [sys.executable, "-c", _PROGRAM, str(data_path), str(port), str(silence_s)]
     return [*program, json.dumps(dict(behaviour)), *([webhooks_to, SECRET] if webhooks_to else [])]
 

@@ -88,8 +88,10 @@ class Network:
         match fault:
             case Fault.TIMEOUT_BEFORE | Fault.TIMEOUT_AFTER:
                 # The connection is held until the caller gives up, which cancels the handler.
-                await self._stopped_within(SILENCE_MAX_S)
-                return cut(request)
+                if await self._stopped_within(SILENCE_MAX_S):
+                    return cut(request)
+                # What a proxy in between says in the end. It is no news of the request.
+                return web.Response(status=HTTPStatus.REQUEST_TIMEOUT)
             case Fault.OVERLOADED:
                 return overloaded()
             case Fault.RESET_BEFORE | Fault.RESET_AFTER:
