@@ -17,6 +17,7 @@ from payflow.domain.endpoint import Endpoint
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
+from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
@@ -46,7 +47,7 @@ from payflow.v1 import (
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
-from server.connectors import load_connectors
+from server.connectors import ConnectorSettings, load_connectors
 from server.rpc.application import Binding
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
@@ -122,6 +123,7 @@ class Core:
             creates_merchants=True,
             webhook_endpoints=WebhookEndpoints(self.pool),
             inbox=WebhookInbox(self.pool, self.writes),
+            default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
     def close(self) -> None:

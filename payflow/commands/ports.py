@@ -26,6 +26,7 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
+from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
@@ -226,7 +227,7 @@ class Ports:
     ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
     ``learn`` takes note of how an authorization went and how long it took, in seconds. ``jitter`` spreads
     repeats, which ``sleep`` waits for. ``creates_merchants`` makes unknown merchants on first use, in test
-    mode.
+    mode; ``default_accounts`` are those of a new merchant in test mode.
     """
 
     clock: Clock
@@ -248,3 +249,4 @@ class Ports:
     creates_merchants: bool
     webhook_endpoints: WebhookEndpoints
     inbox: Inbox
+    default_accounts: tuple[DefaultAccount, ...]
