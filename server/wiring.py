@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -13,9 +14,13 @@ import psycopg
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
+from payflow.domain.endpoint import Endpoint
+from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
+from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
+from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
@@ -23,9 +28,14 @@ from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
+from payflow.store.pool import PoolLimits
 from payflow.store.rate_limiter import RateLimiter
-from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
+from payflow.store.webhook_endpoints import WebhookEndpoints
+from payflow.store.webhook_inbox import WebhookInbox
+from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.write_pool import write_pool
 from payflow.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
@@ -35,10 +45,12 @@ from payflow.v1 import (
     payment_intent_pb2_grpc,
     refund_pb2,
     refund_pb2_grpc,
+    webhook_pb2,
+    webhook_pb2_grpc,
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
-from server.connectors import load_connectors
+from server.connectors import ConnectorSettings, load_connectors
 from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
@@ -46,6 +58,7 @@ from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
+from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +68,22 @@ START_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 3
 READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
+
+
+class OpenGate:
+    """Lets every call in."""
+
+    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
+        return True
+
+    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+        return ""
+
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        pass
+
+    def answered(self, endpoint: Endpoint) -> None:
+        pass
 
 
 class Core:
@@ -67,6 +96,8 @@ class Core:
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
         self.pool = ReadPool(conninfo, _pool_limits(settings))
         self.pool.open()
+        self.writes = write_pool(conninfo)
+        self.writes.open()
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.redis = _redis(settings)
@@ -78,25 +109,33 @@ class Core:
         self.gate, self.breakers = build_gate(
             settings, self.connectors, self.redis, self.limiter, clock, probe_timeout_s=lease_s
         )
-        self.committer = Committer(
-            conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
-        )
+        self.lease = timedelta(seconds=lease_s)
+        self.committer = Committer(conninfo, lease=self.lease, key_ttl=key_ttl, on_commit=on_commit)
         self.committer.start()
         self.due = DueReader(self.pool)
+        self.webhooks = WebhookQueue(self.writes)
         self.slots = _slots(settings)
         self.ports = Ports(
             clock=clock,
             entropy=os.urandom,
             pipeline=self.committer,
             payments=PaymentsReader(self.pool),
+            attempts=AttemptsReader(self.pool),
             ledger=LedgerReader(self.pool),
             directory=MerchantDirectory(self.pool),
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
+            gate=OpenGate(),
             connectors=self.connectors,
             route=by_priority,
+            learn=lambda account, outcome, elapsed_s: None,
+            jitter=random.Random(),
+            sleep=time.sleep,
             creates_merchants=True,
+            webhook_endpoints=WebhookEndpoints(self.pool),
+            inbox=WebhookInbox(self.pool, self.writes),
+            default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
     def close(self) -> None:
@@ -109,6 +148,7 @@ class Core:
             self.redis.close()
         for connector in self.connectors.values():
             connector.close()
+        self.writes.close()
         self.pool.close()
 
 
@@ -145,6 +185,11 @@ class PayFlowApplication:
                 _service(merchant_pb2, "MerchantService"),
                 merchant_pb2_grpc.add_MerchantServiceServicer_to_server,
                 Merchants(ports),
+            ),
+            Binding(
+                _service(webhook_pb2, "WebhookService"),
+                webhook_pb2_grpc.add_WebhookServiceServicer_to_server,
+                Webhooks(ports),
             ),
         )
 

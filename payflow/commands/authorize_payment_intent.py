@@ -14,18 +14,36 @@ from payflow.domain.intent.starting import chosen_payment_method
 from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.merchant.state import PspAccount
+from payflow.domain.psp_outcome import OperationType
 
 
-def authorize_payment_intent(ports: Ports, call: Call, intent: PaymentIntent, payment_method: str) -> Answer:
+def authorize_payment_intent(
+    ports: Ports,
+    call: Call,
+    intent: PaymentIntent,
+    payment_method: str,
+    return_url: str = "",
+    action_result: str = "",
+) -> Answer:
     """The intent, authorized, captured, declined, waiting for the payer, or still processing."""
     if payment_method:
         fields.payment_method(payment_method)
+    if return_url:
+        fields.return_url(return_url)
+    fields.text("action_result", action_result, fields.ACTION_RESULT_MAX)
     try:
         account = _psp_account(ports, call, intent, payment_method)
     except PayFlowError as refusal:
         return answered_or_refuse(ports, call, intent.merchant_id, refusal)
-    command = StartAuthorize(intent.merchant_id, intent.id, account.id, payment_method)
-    return operate(ports, call, intent.merchant_id, account.connector, lambda _: command)
+    command = StartAuthorize(
+        intent.merchant_id,
+        intent.id,
+        account.id,
+        payment_method,
+        return_url=return_url,
+        action_result=action_result,
+    )
+    return operate(ports, call, account, OperationType.AUTHORIZE, command)
 
 
 def _psp_account(ports: Ports, call: Call, intent: PaymentIntent, payment_method: str) -> PspAccount:

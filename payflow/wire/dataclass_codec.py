@@ -39,7 +39,7 @@ def _writer(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
         enum = field.enum_type
         return lambda message, name, content: setattr(message, name, number_of(enum, content.value))
     if field.message_type is None:
-        return setattr
+        return _extend if field.is_repeated else setattr
     if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
         return lambda message, name, content: getattr(message, name).FromDatetime(content)
     return _fill_all if field.is_repeated else _fill_one
@@ -55,6 +55,10 @@ def _fill_all(message: Message, name: str, content: Any) -> None:
     parts = getattr(message, name)
     for item in content:
         fill(parts.add(), item)
+
+
+def _extend(message: Message, name: str, content: Any) -> None:
+    getattr(message, name).extend(content)
 
 
 def parse(message: Message, target: type[Value]) -> Value:
@@ -77,7 +81,9 @@ def _reader(name: str, hint: Any) -> Callable[[Message], Any]:
         nested: Any = hint
         return lambda message: _present(message, name, lambda part: parse(part, nested), optional)
     if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
+        item: Any = get_args(hint)[0]
+        if item is str:
+            return lambda message: tuple(getattr(message, name))
         return lambda message: tuple(parse(part, item) for part in getattr(message, name))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _enum_reader(name, hint)

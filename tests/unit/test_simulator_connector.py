@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payflow.domain import declines
 from payflow.domain.psp_outcome import (
+    Accepted,
     ActionRequired,
     Approved,
     Declined,
-    Failure,
     NextAction,
     NotExecuted,
     OperationType,
@@ -26,102 +25,19 @@ from payflow.domain.psp_outcome import (
     Unknown,
 )
 from payflow.psp.connector import Connector, PspCall
-from payflow.psp.simulator.connector import SHUT_OUT, UNREACHABLE, SimulatorConnector, outcome_of
-from payflow.psp.simulator.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
+from payflow.psp.simulator.connector import (
+    OVERLOADED,
+    SHUT_OUT,
+    UNREACHABLE,
+    SimulatorConnector,
+    outcome_of,
+)
+from payflow.psp.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
+from tests.scripted_psp import Act, Script, answer, close, dribble, http, unused_url
 from tests.waiting import WAIT_S
 
 CALL = PspCall(OperationType.AUTHORIZE, "key-1", "m", "acc", "", 1000, "USD", "pm_card_visa")
 APPROVED = {"result": "approved", "id": "p"}
-
-Act = Callable[[socket.socket], None]
-
-
-def http(status: int, body: bytes) -> Act:
-    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return lambda connection: connection.sendall(head + body)
-
-
-def answer(status: int, body: object) -> Act:
-    return http(status, json.dumps(body).encode())
-
-
-def close(connection: socket.socket) -> None:
-    connection.close()
-
-
-def dribble(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n")
-    with connection:
-        for _ in range(100):
-            try:
-                connection.sendall(b" ")
-            except OSError:
-                return
-            time.sleep(0.05)
-
-
-class Script:
-    """A server that does one act per request, in order, and then stops listening."""
-
-    def __init__(self, acts: list[Act]) -> None:
-        self.requests: list[bytes] = []
-        self._acts = acts
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def _serve(self) -> None:
-        while self._acts:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                break
-            self._open.append(connection)
-            self._answer(connection)
-        self._listener.close()
-
-    def _answer(self, connection: socket.socket) -> None:
-        while self._acts and connection.fileno() >= 0:
-            request = _request(connection)
-            if not request:
-                return
-            self.requests.append(request)
-            act = self._acts.pop(0)
-            if not self._acts:
-                self._listener.close()
-            act(connection)
-
-    def __enter__(self) -> Script:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._thread.join(WAIT_S)
-        self._listener.close()
-        assert not self._thread.is_alive()
-
-
-def _request(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        received = connection.recv(65_536)
-        if not received:
-            return b""
-        data += received
-    head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [
-        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    ]
-    while lengths and len(body) < int(lengths[0]):
-        body += connection.recv(65_536)
-    return head.split(b"\r\n")[0] + b"\n" + body
 
 
 @contextmanager
@@ -134,11 +50,6 @@ def scripted(*acts: Act, timeout_s: float = WAIT_S) -> Iterator[tuple[Script, Si
             connector.close()
 
 
-def unused_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 def test_fulfils_the_protocol() -> None:
     connector: Connector = SimulatorConnector(lambda _: unused_url(), 1.5, 60)
     assert (connector.name, connector.timeout_s, connector.capabilities.key_window_s) == (
@@ -148,7 +59,7 @@ def test_fulfils_the_protocol() -> None:
     )
 
 
-FAILURE = {"code": "card_declined", "message": "No.", "retryable": False}
+FAILURE = {"code": "suspected_fraud", "message": "No."}
 UNKNOWN_ANSWERS = [
     (500, b'{"result":"approved","id":"p"}'),
     (503, b'{"result":"refused","code":"invalid_request","message":"Too many."}'),
@@ -157,7 +68,9 @@ UNKNOWN_ANSWERS = [
     (200, b"\xff\xfe"),
     (200, b'{"result":"approved"}'),
     (200, b'{"result":"shut_out"}'),
-    (200, b'{"result":"declined","id":"p","failure":{"code":"c","message":"m","retryable":false}}'),
+    (200, b'{"result":"declined","id":"p","failure":{"code":"c","message":"m"}}'),
+    (429, b"slow down"),
+    (200, b'{"result":"overloaded"}'),
     (200, b'{"result":"new","id":"p"}'),
     (301, b'{"result":"approved","id":"p"}'),
     (404, b'{"result":"not_found"}'),
@@ -183,7 +96,7 @@ UNKNOWN_ANSWERS = [
         (
             402,
             {"result": "declined", "id": "p", "failure": FAILURE},
-            Declined(Failure("card_declined", "No.", "card_declined", False), "p"),
+            Declined(declines.failure("fraud", "suspected_fraud"), "p"),
         ),
         (410, {"result": "shut_out"}, SHUT_OUT),
     ],
@@ -207,6 +120,7 @@ def test_whatever_else_is_unknown_and_not_repeated(status: int, body: bytes) -> 
 def test_no_answer_raises_and_only_answers_of_the_right_status_say_anything(status: int, body: bytes) -> None:
     outcome = outcome_of(Reply(status, body))
     assert isinstance(outcome, Unknown) or status in (200, 400, 402, 410)
+    assert not isinstance(outcome, Unknown) or outcome.repeatable is (status >= 500 or status == 429)
 
 
 def test_only_a_reply_about_the_key_tells_that_it_is_not_found() -> None:
@@ -221,6 +135,26 @@ def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_noth
         assert isinstance(connector.execute(CALL), NotExecuted)
         assert isinstance(connector.look_up(CALL), Unknown)
         assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_what_was_taken_in_is_neither_shut_out_nor_finished() -> None:
+    taken_in = answer(202, {"result": "accepted", "id": "p"})
+    with scripted(taken_in, taken_in) as (_, connector):
+        assert connector.look_up(CALL) == Accepted("p")
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_too_many_requests_prove_that_this_one_was_not_executed_and_nothing_of_others() -> None:
+    busy = answer(429, {"result": "overloaded"})
+    with scripted(busy, busy, busy) as (_, connector):
+        assert connector.execute(CALL) == OVERLOADED
+        assert isinstance(connector.look_up(CALL), Unknown)
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_too_many_requests_after_a_broken_connection_are_no_proof() -> None:
+    with scripted(close, answer(429, {"result": "overloaded"})) as (_, connector):
+        assert isinstance(connector.execute(CALL), Unknown)
 
 
 def test_a_refused_connection_proves_that_nothing_was_executed_now_but_nothing_of_earlier_calls() -> None:
@@ -252,7 +186,8 @@ def test_a_kept_connection_that_the_psp_closed_costs_nothing() -> None:
 
 def test_broken_twice_is_unknown() -> None:
     with scripted(close, close, answer(200, APPROVED)) as (script, connector):
-        assert isinstance(connector.execute(CALL), Unknown)
+        outcome = connector.execute(CALL)
+        assert isinstance(outcome, Unknown) and outcome.repeatable
         assert len(script.requests) == 2
         assert connector.execute(CALL) == Approved("p")
 
@@ -269,7 +204,8 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
 
     with scripted(silence, timeout_s=0.3) as (script, connector):
         started_s = time.monotonic()
-        assert isinstance(connector.execute(CALL), Unknown)
+        outcome = connector.execute(CALL)
+        assert isinstance(outcome, Unknown) and not outcome.repeatable
         assert time.monotonic() - started_s > 0.25
     assert len(script.requests) == 1
 
@@ -286,6 +222,11 @@ def test_a_long_answer_is_bounded() -> None:
         _,
         connector,
     ):
+        assert isinstance(connector.execute(CALL), Unknown)
+
+
+def test_an_answer_that_cannot_be_decoded_is_unknown() -> None:
+    with scripted(http(200, b"abc", "Content-Encoding: gzip\r\n")) as (_, connector):
         assert isinstance(connector.execute(CALL), Unknown)
 
 

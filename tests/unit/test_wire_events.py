@@ -75,9 +75,12 @@ def test_every_message_of_the_envelope_has_its_event() -> None:
 def test_names_are_aggregate_and_verb() -> None:
     assert sorted(BY_NAME) == [
         "account.opened",
+        "attempt.accepted",
         "attempt.outcome_unknown",
         "attempt.parked",
         "attempt.resumed",
+        "attempt.strayed",
+        "attempt.undone",
         "merchant.created",
         "merchant.updated",
         "payment_intent.action_required",
@@ -87,6 +90,7 @@ def test_names_are_aggregate_and_verb() -> None:
         "payment_intent.captured",
         "payment_intent.created",
         "payment_intent.failed",
+        "payment_intent.failed_over",
         "payment_intent.operation_aborted",
         "payment_intent.operation_started",
         "psp_account.created",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import not_found
 from payflow.domain.fees import FeeSchedule
 
@@ -33,6 +34,11 @@ class PspAccount:
     version: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """How its PSP is reached."""
+        return Endpoint(self.connector, self.credential_ref)
 
 
 @dataclass(frozen=True, slots=True)
