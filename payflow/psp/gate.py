@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from payflow.domain.breaker.admission import admit, admits
+from payflow.domain.breaker.admission import admit, admits, try_again
 from payflow.domain.breaker.state import Breaker, BreakerRules, Phase, Seen, Verdict
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
@@ -106,21 +106,20 @@ class Gate:
             call_refused(endpoint, operation, code)
         return code
 
-    def leave(self, endpoint: Endpoint, operation: OperationType, outcome: Outcome) -> None:
-        """Learns from the end of a call that was let through."""
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        """Learns from the end of a call that was let through; None is an answer that knows of nothing."""
         key = key_of(endpoint, operation)
-        verdict = verdict_of(outcome)
+        verdict = verdict_of(answer)
         probe = self._permit(key)
         if probe or verdict is not Verdict.NEITHER:
             self._breakers.observe(key, Seen(self._now_us(), verdict, probe, next(self._numbers)))
 
-    def answered_since(self, endpoint: Endpoint, instant: datetime) -> bool:
-        """Whether the PSP gave any definite answer after ``instant``, to whichever process."""
-        since_us = _microseconds(instant)
-        return any(
-            self._breakers.view(key_of(endpoint, operation)).answered_at_us > since_us
-            for operation in OperationType
-        )
+    def answered(self, endpoint: Endpoint) -> None:
+        """The PSP answered somebody who asked past the gate: open breakers let probes through at once."""
+        for operation in OperationType:
+            key = key_of(endpoint, operation)
+            if self._breakers.view(key).phase is Phase.OPEN:
+                self._breakers.update(key, try_again)
 
     def _refusal(self, endpoint: Endpoint, key: str) -> str:
         if not self._breaker_admits(key):
@@ -158,16 +157,16 @@ class Gate:
         return _microseconds(self._clock.now())
 
 
-def verdict_of(outcome: Outcome) -> Verdict:
-    """What an outcome says of the PSP: any definite answer is a good one, whatever it says of the payment."""
-    match outcome:
-        case Approved() | Accepted() | ActionRequired() | Declined():
-            return Verdict.SUCCESS
+def verdict_of(answer: Outcome | None) -> Verdict:
+    """What an answer says of the PSP: any definite one is good, whatever it says of the payment."""
+    match answer:
         case Unknown():
             return Verdict.FAILURE
         case NotExecuted():
-            fails = outcome.failure.advice is Advice.RETRY_ELSEWHERE
+            fails = answer.failure.advice is Advice.RETRY_ELSEWHERE
             return Verdict.FAILURE if fails else Verdict.NEITHER
+        case Approved() | Accepted() | ActionRequired() | Declined() | None:
+            return Verdict.SUCCESS
 
 
 def _rate_key(endpoint: Endpoint) -> str:

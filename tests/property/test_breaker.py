@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from payflow.domain.breaker.admission import SECOND_US, admit, admits
+from payflow.domain.breaker.admission import SECOND_US, admit, admits, try_again
 from payflow.domain.breaker.observing import observe
 from payflow.domain.breaker.reducer import BreakerReducer
 from payflow.domain.breaker.state import (
@@ -100,6 +100,11 @@ class BreakerMachine(RuleBasedStateMachine):
     def a_probe_reports(self, verdict: Verdict, which: int) -> None:
         if self.out:
             self.ends(verdict, self.out.pop(which % len(self.out)))
+
+    @rule()
+    def the_psp_answers_past_the_gate(self) -> None:
+        self.breaker = try_again(self.breaker) or self.breaker
+        self.model.tried_again = True
 
     @rule()
     def the_psp_is_back_and_answers_all_probes(self) -> None:
@@ -190,7 +195,6 @@ BREAKERS = st.builds(
         tuple
     ),
     probes_succeeded=st.integers(0, 1),
-    answered_at_us=st.sampled_from([0, START_US]),
 )
 
 
@@ -215,10 +219,10 @@ def test_documents_that_parted_merge_the_same_way_everywhere(
 def test_of_two_documents_the_last_to_change_counts_and_then_the_more_cautious() -> None:
     merge = BreakerReducer(BreakerRules(), lambda: 0.0).merge
     opened = Breaker(phase=Phase.OPEN, changed_at_us=START_US, open_for_s=60)
-    closed_later = Breaker(changed_at_us=START_US + 1, answered_at_us=START_US + 1)
-    closed_at_once = Breaker(changed_at_us=START_US, answered_at_us=START_US)
+    closed_later = Breaker(changed_at_us=START_US + 1)
+    closed_at_once = Breaker(changed_at_us=START_US)
     assert merge(opened, closed_later) == closed_later
-    assert merge(opened, closed_at_once) == replace(opened, answered_at_us=START_US)
+    assert merge(opened, closed_at_once) == opened
 
 
 @given(rules=RULES, openings=st.integers(1, 10_000), jitter=st.floats(0, 1, exclude_max=True))

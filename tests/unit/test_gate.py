@@ -77,6 +77,7 @@ class GateUnderTest(Gate):
         (ActionRequired("p", NextAction("redirect")), Verdict.SUCCESS),
         (Declined(failure("insufficient_funds")), Verdict.SUCCESS),
         (Declined(failure("acquirer_error")), Verdict.SUCCESS),
+        (None, Verdict.SUCCESS),
         (LOST, Verdict.FAILURE),
         (Unknown("503", repeatable=True), Verdict.FAILURE),
         (NOT_SENT, Verdict.FAILURE),
@@ -85,7 +86,7 @@ class GateUnderTest(Gate):
         (NotExecuted(failure("psp_key_shut_out")), Verdict.NEITHER),
     ],
 )
-def test_what_each_outcome_says_of_the_psp(outcome: Outcome, verdict: Verdict) -> None:
+def test_what_each_outcome_says_of_the_psp(outcome: Outcome | None, verdict: Verdict) -> None:
     assert verdict_of(outcome) is verdict
 
 
@@ -163,16 +164,17 @@ def test_an_open_breaker_uses_up_none_of_the_limit() -> None:
     assert [gate.call(DONE, CAPTURE) for _ in range(3)] == ["", "", "psp_overloaded"]
 
 
-def test_when_a_psp_has_answered() -> None:
+def test_a_psp_that_answers_past_the_gate_is_tried_at_once_and_cautiously() -> None:
     gate = GateUnderTest()
-    asked_at = gate.clock.now()
-    gate.clock.forward(seconds=1)
-    gate.call(LOST)
-    assert not gate.answered_since(gate.endpoint, asked_at)
-    gate.call(Declined(failure("expired_card")), CAPTURE)
-    assert gate.answered_since(gate.endpoint, asked_at)
-    assert not gate.answered_since(gate.endpoint, gate.clock.now())
-    assert not gate.answered_since(Endpoint("psp", "ANOTHER"), asked_at)
+    gate.fail()
+    gate.answered(Endpoint("psp", "ANOTHER"))
+    assert gate.call(DONE) == "breaker_open"
+    gate.answered(gate.endpoint)
+    assert [gate.enter(gate.endpoint, AUTHORIZE) for _ in range(3)] == ["", "", "breaker_open"]
+    gate.answered(gate.endpoint)
+    assert gate.call(DONE) == "breaker_open"
+    gate.leave(gate.endpoint, AUTHORIZE, LOST)
+    assert gate.call(DONE) == "breaker_open"
 
 
 def measured(name: str, gate: GateUnderTest, **labels: str) -> float | None:

@@ -37,10 +37,15 @@ def admit(breaker: Breaker, rules: BreakerRules, now_us: int, probe: str) -> Bre
         breaker,
         phase=Phase.HALF_OPEN,
         changed_at_us=now_us,
-        reason=f"it was open for {breaker.open_for_s:.0f} s",
+        reason=f"it was open for {(now_us - breaker.changed_at_us) / SECOND_US:.0f} s",
         probes=(permit,),
         probes_succeeded=0,
     )
+
+
+def try_again(breaker: Breaker) -> Breaker | None:
+    """An open breaker that lets probes through from now on; None for any other."""
+    return replace(breaker, open_for_s=0.0) if breaker.phase is Phase.OPEN else None
 
 
 def _was_open_long_enough(breaker: Breaker, rules: BreakerRules, now_us: int) -> bool:
