@@ -18,6 +18,7 @@ from server.config import Settings
 from server.rpc.server import build_server
 from server.wiring import Core, PayFlowApplication
 from server.worker.recovery import Recovery
+from tests.breakers import NEVER_OPENS
 from tests.databases import Database
 from tests.payments import Caller
 from tests.ports import free_port
@@ -148,6 +149,7 @@ def in_process(database: Database, directory: Path, **environment: str) -> Itera
                 "IDEMPOTENCY_TTL": f"{KEY_TTL_S:g}s",
                 "DB_MAX_IDLE_CONNS": "2",
             }
+            | NEVER_OPENS
             | environment
         )
         core = Core(settings, clock)

@@ -15,6 +15,7 @@ import grpc
 import urllib3
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.breakers import NEVER_OPENS
 from tests.databases import Database
 from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
@@ -114,7 +115,7 @@ def running_stack(database: Database, directory: Path, **environment: str) -> It
             "RATE_LIMIT": "off",
             "LOG_FORMAT": "console",
             "DB_MAX_IDLE_CONNS": "2",
-        }
+        } | NEVER_OPENS
         stack = Stack(database, simulator, directory, settings | environment)
         try:
             yield stack

@@ -15,6 +15,7 @@ from payflow.v1 import merchant_pb2
 from server.config import Settings
 from server.wiring import Core
 from server.worker.webhooks import Webhooks
+from tests.breakers import NEVER_OPENS
 from tests.databases import Database
 from tests.http_payments import HttpCaller, HttpReply
 from tests.in_process import served
@@ -105,7 +106,7 @@ class WebhookStack:
 def webhook_stack(database: Database, **environment: str) -> Iterator[WebhookStack]:
     """Everything is closed behind it. Payments need SIMULATOR_URL; they go to ACCOUNT."""
     clock = TurnedClock()
-    basics = {"DATABASE_URL": database.application_url, "DB_MAX_IDLE_CONNS": "2"}
+    basics = {"DATABASE_URL": database.application_url, "DB_MAX_IDLE_CONNS": "2"} | NEVER_OPENS
     settings = Settings.from_environment(basics | environment)
     core = Core(settings, clock)
     try:

@@ -15,6 +15,7 @@ import urllib3
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import events_of
 from tests.books import assert_books_right
+from tests.breakers import NEVER_OPENS
 from tests.databases import Database
 from tests.ports import free_port
 from tests.signed_webhooks import line
@@ -105,7 +106,7 @@ def started(stack: WebhookStack, log: Path, **environment: str) -> subprocess.Po
         "DATABASE_URL": stack.database.application_url,
         # What is found here is found by webhooks: nobody asks the PSP.
         "SIMULATOR_URL": "http://127.0.0.1:1",
-    }
+    } | NEVER_OPENS
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.killable_worker"],
