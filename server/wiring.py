@@ -13,7 +13,8 @@ import psycopg
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
 from payflow.psp.bulkhead import PspSlots
-from payflow.psp.routing import by_priority
+from payflow.psp.performance import Performance
+from payflow.psp.router import Router
 from payflow.store import readiness, response_cache
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
@@ -23,6 +24,8 @@ from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
 from payflow.store.read_pool import PoolLimits, ReadPool
 from payflow.store.response_cache import ResponseCache
+from payflow.store.routing_directory import RoutingDirectory
+from payflow.store.routing_reader import RoutingReader
 from payflow.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
@@ -32,6 +35,8 @@ from payflow.v1 import (
     payment_intent_pb2_grpc,
     refund_pb2,
     refund_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
@@ -41,6 +46,7 @@ from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
+from server.rpc.services.routing import Routing
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +78,14 @@ class Core:
         self.committer.start()
         self.due = DueReader(self.pool)
         self.slots = _slots(settings)
+        clock = clock or SystemClock()
+        routings = RoutingDirectory(self.pool)
+        performance = Performance()
+        router = Router(
+            self.connectors, routings.find, performance, clock, admits=lambda endpoint, operation: True
+        )
         self.ports = Ports(
-            clock=clock or SystemClock(),
+            clock=clock,
             entropy=os.urandom,
             pipeline=self.committer,
             payments=PaymentsReader(self.pool),
@@ -83,7 +95,10 @@ class Core:
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
             connectors=self.connectors,
-            route=by_priority,
+            routings=routings,
+            routing=RoutingReader(self.pool),
+            route=router.route,
+            learn=performance.learn,
             creates_merchants=True,
         )
 
@@ -130,6 +145,11 @@ class PayFlowApplication:
                 _service(merchant_pb2, "MerchantService"),
                 merchant_pb2_grpc.add_MerchantServiceServicer_to_server,
                 Merchants(ports),
+            ),
+            Binding(
+                _service(routing_pb2, "RoutingService"),
+                routing_pb2_grpc.add_RoutingServiceServicer_to_server,
+                Routing(ports),
             ),
         )
 

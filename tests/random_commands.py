@@ -44,6 +44,7 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.domain.texts import Texts
 from tests.core import START, Core, outcome_of
+from tests.routing_inputs import routed
 
 INTENTS_MAX = 3
 CURRENCIES = ("USD", "JPY", "KWD")
@@ -236,7 +237,9 @@ class Sender:
 
 
 def _authorize(aggregate: IntentAggregate, step: Step) -> Command:
-    return StartAuthorize(*_scoped(aggregate), SIMULATOR, "pm_card_mastercard" if step.percent == 60 else "")
+    token = "pm_card_mastercard" if step.percent == 60 else ""
+    decision = routed(aggregate.intent, SIMULATOR) if step.which % 2 else None
+    return StartAuthorize(*_scoped(aggregate), SIMULATOR, token, decision=decision)
 
 
 def _capture(aggregate: IntentAggregate, step: Step) -> Command:

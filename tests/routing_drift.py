@@ -82,7 +82,14 @@ def simulate(
             intent_id = f"pi_{seed}_{len(chosen)}"
             known = performance.of_merchant("shop", now)
             candidates = [
-                Candidate(account, "simulator", 0, None, (costs or {}).get(account, 0), *known(account))
+                Candidate(
+                    account,
+                    "simulator",
+                    0,
+                    None,
+                    (costs or {}).get(account, 0),
+                    *known.get(account, (0, 0, 0)),
+                )
                 for account in phase.approval
             ]
             request = RoutingRequest(intent_id, AMOUNT, "USD")

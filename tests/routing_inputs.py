@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.routing.candidate import Candidate, Exclusion
+from payflow.domain.routing.decision import RoutingDecision
+from payflow.domain.routing.draws import seed_of
+from payflow.domain.routing.engine import decide
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.rules import Condition, Rule, RuleAccount, RuleSet, Strategy, Weights
 
@@ -19,6 +23,17 @@ def rule(strategy: Strategy, *accounts: str, **more: object) -> Rule:
         name, _, weight = account.partition(":")
         listed.append(RuleAccount(name, int(weight or 0)))
     return Rule("mine", strategy, accounts=tuple(listed), **more)  # type: ignore[arg-type]  # fields by name
+
+
+def routed(intent: PaymentIntent, *accounts: str) -> RoutingDecision:
+    """The decision for an intent, by score and in an experiment, where these are the merchant's accounts."""
+    request = RoutingRequest(intent.id, intent.amount, intent.currency)
+    candidates = [Candidate(one, "simulator", place, cost=7) for place, one in enumerate(accounts)]
+    seed = seed_of(intent.id)
+    rules = RuleSet((rule(Strategy.SCORE),))
+    return decide(
+        request, candidates, rules, seed, rules_version=1, experiment_id="exp_1", arm=f"arm{seed % 2}"
+    )
 
 
 AMOUNTS = st.integers(1, 10_000)

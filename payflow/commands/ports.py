@@ -10,7 +10,7 @@ from typing import Protocol
 
 from payflow.domain.clock import Clock
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
-from payflow.domain.intent.state import PaymentIntent
+from payflow.domain.intent.state import Attempt
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.ledger.statements import (
     AccountBalance,
@@ -23,10 +23,16 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
-from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.merchant.state import Merchant
+from payflow.domain.psp_outcome import Outcome
 from payflow.domain.resources import AccountView, PaymentIntentView, RefundView, TransactionView
+from payflow.domain.routing.decision import RoutingDecision
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.request import RoutingRequest
+from payflow.domain.routing.results import Tally
+from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.domain.stored_event import StoredEvent
-from payflow.psp.connector import Connector
+from payflow.psp.connector import Connector, PspCall
 
 
 class Pipeline(Protocol):
@@ -162,6 +168,56 @@ class Directory(Protocol):
         ...
 
 
+class Routings(Protocol):
+    """Finds merchants' rules and running experiments."""
+
+    def find(self, merchant_id: str, deadline: float) -> Routing:
+        """What holds for the merchant, a moment old at most."""
+        ...
+
+    def forget(self, merchant_id: str) -> None:
+        """Drops what is remembered of a merchant whose routing was just changed."""
+        ...
+
+
+class RoutingReads(Protocol):
+    """Reads rules, experiments and decisions."""
+
+    def rules(self, merchant_id: str, version: int, deadline: float) -> RulesVersion | None:
+        """The rules of a version, or None."""
+        ...
+
+    def rule_versions(self, merchant_id: str, before: int, limit: int, deadline: float) -> list[RulesVersion]:
+        """Versions older than ``before``, newest first."""
+        ...
+
+    def experiment(self, merchant_id: str, experiment_id: str, deadline: float) -> Experiment | None:
+        """One experiment, or None."""
+        ...
+
+    def experiments(self, merchant_id: str, before: str, limit: int, deadline: float) -> list[Experiment]:
+        """Experiments, newest first; ``before`` is an id, and empty starts at the newest."""
+        ...
+
+    def running_experiments(self, limit: int, deadline: float) -> list[Experiment]:
+        """Those of all merchants."""
+        ...
+
+    def tallies(self, merchant_id: str, experiment_id: str, deadline: float) -> Mapping[str, Sequence[Tally]]:
+        """An experiment's payments so far, by arm."""
+        ...
+
+    def decision(
+        self, merchant_id: str, intent_id: str, deadline: float
+    ) -> tuple[RoutingDecision, datetime] | None:
+        """The last decision about a payment and when it was made, or None."""
+        ...
+
+    def attempts(self, merchant_id: str, intent_id: str, deadline: float) -> list[Attempt]:
+        """A payment's calls to PSPs, oldest first."""
+        ...
+
+
 class Slots(Protocol):
     """Places to wait for a PSP in."""
 
@@ -170,7 +226,8 @@ class Slots(Protocol):
         ...
 
 
-Route = Callable[[Merchant, PaymentIntent], PspAccount | None]
+Route = Callable[[Merchant, RoutingRequest, float], RoutingDecision]
+Learn = Callable[[PspCall, Outcome, float, datetime], None]
 CachedResponse = Callable[[str, IdempotencyClaim, datetime], bytes | None]
 StoredResponse = Callable[[str, IdempotencyClaim, datetime, float], bytes | None]
 
@@ -181,7 +238,8 @@ class Ports:
 
     ``entropy`` gives that many random bytes. ``cached_response`` and ``stored_response`` find the answer
     to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
-    ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
+    ``route`` decides where a new authorization goes, before a deadline. ``learn`` is told what a PSP
+    answered, after how many milliseconds, and when.
     ``creates_merchants`` makes unknown merchants on first use, in test mode.
     """
 
@@ -195,5 +253,8 @@ class Ports:
     stored_response: StoredResponse
     slots: Slots
     connectors: Mapping[str, Connector]
+    routings: Routings
+    routing: RoutingReads
     route: Route
+    learn: Learn
     creates_merchants: bool

@@ -74,7 +74,12 @@ def _execute(ports: Ports, connector: Connector, asked: PspCall, attempt: Attemp
     """Only under a lease that lasts: who slept past it must not act on what others may have finished."""
     if ports.clock.now() >= attempt.due_at:
         return Unknown("the lease ran out before the call")
-    return connector.execute(asked)
+    asked_at = ports.clock.now()
+    outcome = connector.execute(asked)
+    answered_at = ports.clock.now()
+    latency_ms = max(0.0, (answered_at - asked_at).total_seconds() * 1_000)
+    ports.learn(asked, outcome, latency_ms, answered_at)
+    return outcome
 
 
 def _resolve(ports: Ports, connector: Connector, asked: PspCall, attempt: Attempt) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,23 +15,24 @@ from payflow.psp.connector import PspCall
 MERCHANTS_MAX = 10_000
 
 
-class Observed(NamedTuple):
-    """What is known of an account, in whole numbers; see Candidate."""
-
-    samples: int = 0
-    success_ppm: int = 0
-    latency_ms: int = 0
+# What is known of an account: samples, success_ppm and latency_ms as in Candidate.
+Observed = tuple[int, int, int]
 
 
-NOTHING = Observed()
+class _Known(NamedTuple):
+    """A window with its rates, which do not change while it fades."""
+
+    window: Window
+    success_ppm: int
+    latency_ms: int
 
 
 class _Merchant:
-    """One merchant's windows by account; they are replaced, never changed, so that readers need no lock."""
+    """One merchant's accounts. Readers need no lock: what is known of one is replaced, never changed."""
 
     def __init__(self) -> None:
         self.seen = 0
-        self.windows: dict[str, Window] = {}
+        self.accounts: dict[str, _Known] = {}
 
 
 class Performance:
@@ -55,23 +55,21 @@ class Performance:
             if len(self._merchants) > self._merchants_max:
                 del self._merchants[next(iter(self._merchants))]
             merchant.seen += 1
-            account_id = asked.psp_account_id
-            merchant.windows[account_id] = observe(
-                merchant.windows.get(account_id), succeeded, latency_ms, merchant.seen, at
-            )
+            before = merchant.accounts.get(asked.psp_account_id)
+            window = observe(before and before.window, succeeded, latency_ms, merchant.seen, at)
+            merchant.accounts[asked.psp_account_id] = _known(window)
 
-    def of_merchant(self, merchant_id: str, at: datetime) -> Callable[[str], Observed]:
-        """Answers what is known of each of a merchant's accounts, by id."""
+    def of_merchant(self, merchant_id: str, at: datetime) -> dict[str, Observed]:
+        """What is known of a merchant's accounts, by id, without those of which nothing is known."""
         merchant = self._merchants.get(merchant_id)
         if merchant is None:
-            return lambda account_id: NOTHING
-        windows, seen = merchant.windows, merchant.seen
-
-        def known(account_id: str) -> Observed:
-            window = windows.get(account_id)
-            return NOTHING if window is None else _in_whole_numbers(window.faded(seen, at))
-
-        return known
+            return {}
+        seen, observed = merchant.seen, {}
+        for account_id, (window, success_ppm, latency_ms) in merchant.accounts.copy().items():
+            samples = round(window.samples * window.kept(seen, at))
+            if samples:
+                observed[account_id] = (samples, success_ppm, latency_ms)
+        return observed
 
 
 def was_success(asked: PspCall, outcome: Outcome) -> bool | None:
@@ -92,12 +90,9 @@ def was_success(asked: PspCall, outcome: Outcome) -> bool | None:
             return None
 
 
-def _in_whole_numbers(window: Window) -> Observed:
-    samples = round(window.samples)
-    if samples == 0:
-        return NOTHING
-    return Observed(
-        samples,
+def _known(window: Window) -> _Known:
+    return _Known(
+        window,
         round(window.approved / window.samples * PER_MILLION),
         round(window.latency_ms / window.samples),
     )

@@ -19,9 +19,11 @@ from payflow.domain.intent.commands import (
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
 from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
+from payflow.domain.routing.commands import RoutingCommand
 from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
+from payflow.store.loading_routing import RoutingLoading
 from payflow.store.statement import DictConnection, columns, unique
 
 # Every join starts from the wanted keys and looks each up by a primary key or a named index.
@@ -100,7 +102,7 @@ class _Loading:
         intents = unique(
             (command.merchant_id, command.intent_id)
             for command in commands
-            if not isinstance(command, MerchantCommand | LedgerCommand | CreateIntent)
+            if not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | CreateIntent)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
         attempts = [one.attempt_id for one in commands if isinstance(one, RecordOutcome)]
@@ -111,6 +113,7 @@ class _Loading:
             for slot in slot_candidates(one.merchant_id)
         ]
         self._ledger = LedgerLoading(connection, submissions)
+        self._routing = RoutingLoading(connection, submissions)
         execute = connection.execute
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
@@ -141,6 +144,7 @@ class _Loading:
             committed=frozenset(row["causation_id"] for row in self._committed or ()),
         )
         self._ledger.add_to(working)
+        self._routing.add_to(working)
         return working
 
     def _key(self, row: rows.Row) -> KeyRecord | None:

@@ -39,10 +39,14 @@ def _writer(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
         enum = field.enum_type
         return lambda message, name, content: setattr(message, name, number_of(enum, content.value))
     if field.message_type is None:
-        return setattr
+        return _extend if field.is_repeated else setattr
     if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
         return lambda message, name, content: getattr(message, name).FromDatetime(content)
     return _fill_all if field.is_repeated else _fill_one
+
+
+def _extend(message: Message, name: str, content: Any) -> None:
+    getattr(message, name).extend(content)
 
 
 def _fill_one(message: Message, name: str, content: Any) -> None:
@@ -77,11 +81,17 @@ def _reader(name: str, hint: Any) -> Callable[[Message], Any]:
         nested: Any = hint
         return lambda message: _present(message, name, lambda part: parse(part, nested), optional)
     if get_origin(hint) is tuple:
-        item = get_args(hint)[0]
-        return lambda message: tuple(parse(part, item) for part in getattr(message, name))
+        return _tuple_reader(name, get_args(hint)[0])
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _enum_reader(name, hint)
-    return lambda message: getattr(message, name)
+    return lambda message: _present(message, name, lambda content: content, optional)
+
+
+def _tuple_reader(name: str, item: Any) -> Callable[[Message], Any]:
+    if is_dataclass(item):
+        nested: Any = item
+        return lambda message: tuple(parse(part, nested) for part in getattr(message, name))
+    return lambda message: tuple(getattr(message, name))
 
 
 def _enum_reader(name: str, members: type[StrEnum]) -> Callable[[Message], Any]:

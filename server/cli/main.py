@@ -23,6 +23,9 @@ COMMANDS = {
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
+    "routing": _Entry(
+        "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
+    ),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
 }
 

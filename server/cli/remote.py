@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
+from payflow.v1.routing_pb2_grpc import RoutingServiceStub
 from server.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,6 +52,13 @@ def ledger_service(address: str | None) -> Iterator[LedgerServiceStub]:
     """The ledger service of the server at ``address``."""
     with _channel(address) as channel:
         yield LedgerServiceStub(channel)
+
+
+@contextmanager
+def routing_service(address: str | None) -> Iterator[RoutingServiceStub]:
+    """The routing service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield RoutingServiceStub(channel)
 
 
 @contextmanager

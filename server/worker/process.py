@@ -10,6 +10,8 @@ from collections.abc import Callable
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from server.config import Settings, required_database_url
 from server.wiring import Core
+from server.worker.guardrails import BATCH_MAX as GUARDRAILS_BATCH_MAX
+from server.worker.guardrails import Guardrails
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 
@@ -19,6 +21,7 @@ RECOVERY_EVERY_S = 1.0
 EXPIRY_EVERY_S = 30.0
 HOLDS_EVERY_S = 1.0
 CLEANING_EVERY_S = 60.0
+GUARDRAILS_EVERY_S = 30.0
 SIGNAL_LATENCY_MAX_S = 0.5
 
 
@@ -37,6 +40,7 @@ def run(settings: Settings) -> int:
 
 def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
     recovery = Recovery(core.ports, core.due, stop.is_set)
+    guardrails = Guardrails(core.ports)
 
     def clean() -> int:
         return delete_expired(conninfo, core.ports.clock.now())
@@ -46,6 +50,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
         _loop("expiry", recovery.authorizations, EXPIRY_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("holds", recovery.holds, HOLDS_EVERY_S, RECOVERY_BATCH_MAX, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
+        _loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, GUARDRAILS_BATCH_MAX, stop),
     ]
     log.info("worker ready")
     # Not one long wait: a signal in the last moment before it would only be noticed at its end.

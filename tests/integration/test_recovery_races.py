@@ -227,7 +227,7 @@ def test_who_slept_past_the_lease_makes_no_call(payflow: InProcess) -> None:
         call = Call(Origin("test", "sleeper"), None)
         view = core.ports.payments.payment_intent("merchant_test", intent_id, FOREVER)
         assert view is not None
-        answer = authorize_payment_intent(core.ports, call, view.intent, "")
+        answer = authorize_payment_intent(core.ports, call, view, "")
     assert isinstance(answer.resource, PaymentIntentView)
     assert answer.resource.intent.status is IntentStatus.CAPTURED
     assert effects_by_intent(payflow.simulator) == {intent_id: [("sale", 10_000)]}

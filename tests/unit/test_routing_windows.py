@@ -21,7 +21,7 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.domain.routing.windows import HALF_LIFE, MEMORY, Window, decode, encode, merge, observe
 from payflow.psp.connector import PspCall
-from payflow.psp.performance import NOTHING, Observed, Performance, was_success
+from payflow.psp.performance import Performance, was_success
 from tests.core import START
 
 PAYMENTS = st.lists(
@@ -117,17 +117,20 @@ def test_an_account_is_known_by_its_rate_and_mean_latency() -> None:
         performance.learn(asked(), Approved("1") if number else Unknown("?"), 100 + 100 * number, START)
     performance.learn(asked("second"), Declined(failure("insufficient_funds")), 1, START)
     known = performance.of_merchant("shop", START)
-    assert known("first").samples == 4
-    assert abs(known("first").success_ppm - 750_000) < 5_000
-    assert abs(known("first").latency_ms - 250) <= 2
-    assert known("second") == NOTHING == Observed()
-    assert performance.of_merchant("stall", START)("first") == NOTHING
-    assert known("first").samples > performance.of_merchant("shop", START + 2 * HALF_LIFE)("first").samples
+    samples, success_ppm, latency_ms = known["first"]
+    assert samples == 4
+    assert abs(success_ppm - 750_000) < 5_000
+    assert abs(latency_ms - 250) <= 2
+    assert "second" not in known
+    assert performance.of_merchant("stall", START) == {}
+    later = performance.of_merchant("shop", START + 2 * HALF_LIFE)
+    assert later == {"first": (1, success_ppm, latency_ms)}
+    assert performance.of_merchant("shop", START + 4 * HALF_LIFE) == {}
 
 
 def test_the_merchant_that_was_not_heard_of_for_the_longest_is_forgotten() -> None:
     performance = Performance(merchants_max=2)
     for merchant in ("a", "b", "a", "c"):
         performance.learn(asked(merchant=merchant), Approved("1"), 1, START)
-    known = {name: performance.of_merchant(name, START)("first").samples for name in ("a", "b", "c")}
-    assert known == {"a": 2, "b": 0, "c": 1}
+    known = [bool(performance.of_merchant(name, START)) for name in ("a", "b", "c")]
+    assert known == [True, False, True]

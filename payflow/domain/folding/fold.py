@@ -15,6 +15,7 @@ from payflow.domain.errors import PayFlowError, not_found
 from payflow.domain.folding import idempotency
 from payflow.domain.folding.ledger import LedgerFold
 from payflow.domain.folding.recording import Happening, book_into, record
+from payflow.domain.folding.routing import fold_routing
 from payflow.domain.folding.submission import (
     Applied,
     Command,
@@ -38,6 +39,7 @@ from payflow.domain.merchant.decide import decide as decide_merchant
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant, aggregate_id
 from payflow.domain.resources import Resource, view
+from payflow.domain.routing.commands import RoutingCommand
 
 
 class Fold:
@@ -86,7 +88,7 @@ class Fold:
 
     def _attempt_of(self, record: KeyRecord, command: Command) -> Attempt | None:
         """The attempt behind a key; None where the key was given to a command about something else."""
-        if isinstance(command, MerchantCommand | LedgerCommand):
+        if isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand):
             return None
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
@@ -94,7 +96,7 @@ class Fold:
     def _already_committed(self, command: Command) -> Applied:
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
-        if isinstance(command, LedgerCommand):
+        if isinstance(command, LedgerCommand | RoutingCommand):
             # Callers' commands carry a key, which answers them; the worker's need no answer.
             return Applied(None)
         aggregate = self._aggregate(command)
@@ -111,6 +113,8 @@ class Fold:
             applied = self._merchant(submission, command)
         elif isinstance(command, LedgerCommand):
             applied = LedgerFold(self.working, self.changes, submission).apply(command)
+        elif isinstance(command, RoutingCommand):
+            applied = fold_routing(self.working, self.changes, submission, command)
         else:
             applied = self._intent(submission, command)
         if submission.claim is not None and applied.events:
@@ -225,7 +229,7 @@ class Fold:
             self.working.keys[scoped] = record
 
     def _aggregate(self, command: Command) -> IntentAggregate:
-        assert not isinstance(command, MerchantCommand | LedgerCommand)
+        assert not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand)
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         if aggregate is None:
             raise not_found("payment intent", command.intent_id)

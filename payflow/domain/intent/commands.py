@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from payflow.domain.intent.state import CancellationReason, CaptureMethod
 from payflow.domain.psp_outcome import Failure, Outcome
+from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.texts import Texts
 
 
@@ -24,12 +25,13 @@ class CreateIntent:
 
 @dataclass(frozen=True, slots=True)
 class StartAuthorize:
-    """Writes down an authorization at the PSP account that routing chose."""
+    """Writes down an authorization at the PSP account that routing chose by ``decision``."""
 
     merchant_id: str
     intent_id: str
     psp_account_id: str
     payment_method: str = ""
+    decision: RoutingDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from payflow.domain.intent.state import CancellationReason, CaptureMethod
 from payflow.domain.ledger.transaction import Transaction
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
+from payflow.domain.routing.decision import RoutingDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,13 @@ class PaymentIntentCreated:
     capture_method: CaptureMethod
     payment_method: str
     text_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentIntentRouted:
+    """It was decided which PSP accounts a payment goes to."""
+
+    decision: RoutingDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,7 @@ class RefundReversed:
 
 IntentEvent = (
     PaymentIntentCreated
+    | PaymentIntentRouted
     | PaymentIntentOperationStarted
     | AttemptResumed
     | AttemptOutcomeUnknown

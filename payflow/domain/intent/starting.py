@@ -16,6 +16,7 @@ from payflow.domain.intent.events import (
     PaymentIntentCanceled,
     PaymentIntentCreated,
     PaymentIntentOperationStarted,
+    PaymentIntentRouted,
     RefundCreated,
 )
 from payflow.domain.intent.state import CancellationReason, IntentAggregate, PaymentIntent
@@ -56,7 +57,9 @@ def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Si
         situation,
         payment_method=_payment_method(intent, command, situation),
     )
-    return Decision((PaymentIntentOperationStarted(attempt),), attempt_id=attempt.id)
+    return Decision(
+        (*_routed(intent, command), PaymentIntentOperationStarted(attempt)), attempt_id=attempt.id
+    )
 
 
 def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situation) -> Decision:
@@ -136,6 +139,13 @@ def _account(intent: PaymentIntent, command: StartAuthorize, situation: Situatio
             Reason.NO_PSP_AVAILABLE, "the merchant has no enabled PSP account for this payment"
         )
     return account
+
+
+def _routed(intent: PaymentIntent, command: StartAuthorize) -> tuple[PaymentIntentRouted, ...]:
+    """A payment that a PSP knows already stays there."""
+    if command.decision is None or intent.status is not IntentStatus.CREATED:
+        return ()
+    return (PaymentIntentRouted(command.decision),)
 
 
 def _payment_method(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> str:

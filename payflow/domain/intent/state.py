@@ -86,7 +86,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntent:
-    """A payment; every amount is minor units of ``currency``."""
+    """A payment; every amount is minor units of ``currency``.
+
+    ``routing_cost`` is what its PSP would keep, as estimated when it was routed.
+    """
 
     id: str
     merchant_id: str
@@ -117,6 +120,9 @@ class PaymentIntent:
     authorization_expires_at: datetime | None = None
     captured_at: datetime | None = None
     canceled_at: datetime | None = None
+    experiment_id: str = ""
+    experiment_arm: str = ""
+    routing_cost: int = 0
 
     @property
     def refundable_amount(self) -> int:

@@ -103,4 +103,4 @@ def _best_first(
     place = to_explore(ranking, seed, weights.exploration_percent)
     if place:
         order.insert(0, order.pop(place))
-    return _Choice(order, {one.psp_account_id: one.score for one in ranking}, place > 0)
+    return _Choice(order, {one.psp_account_id: -one.deficit for one in ranking}, place > 0)

@@ -19,6 +19,8 @@ ACCOUNTS_MAX = 20
 SHARE_WEIGHT_MAX = 1_000
 SCORE_WEIGHT_MAX = 10_000
 EXPLORATION_PERCENT_MAX = 20
+# Of everything that rules say, in characters.
+TEXT_MAX = 50_000
 FAULTS_MAX = 50
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -41,6 +43,8 @@ def faults_of_rules(
 ) -> Iterator[FieldViolation]:
     """Those of a rule set that stands at ``place``; it may name no other accounts than these."""
     yield from _too_many(f"{place}rules", rules.rules, RULES_MAX, "rules")
+    if sum(len(text) for rule in rules.rules for text in _texts(rule)) > TEXT_MAX:
+        yield FieldViolation(f"{place}rules", f"must be at most {TEXT_MAX} characters in all")
     names = Counter(rule.name for rule in rules.rules)
     for number, rule in enumerate(rules.rules[:RULES_MAX]):
         here = f"{place}rules[{number}]"
@@ -48,6 +52,15 @@ def faults_of_rules(
         yield from _faults_of_conditions(here, rule)
         yield from _faults_of_accounts(here, rule, psp_account_ids)
     yield from _faults_of_weights(f"{place}weights", rules.weights)
+
+
+def _texts(rule: Rule) -> Iterator[str]:
+    yield rule.name
+    for account in rule.accounts:
+        yield account.psp_account_id
+    for one in rule.conditions:
+        yield one.metadata_key
+        yield from (*one.currencies, *one.countries, *one.payment_method_types, *one.metadata_values)
 
 
 def fault_of_name(place: str, name: str, names: Counter[str]) -> Iterator[FieldViolation]:

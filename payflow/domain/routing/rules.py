@@ -43,9 +43,8 @@ class Condition:
             return False
         if self.payment_method_types and request.payment_method_type not in self.payment_method_types:
             return False
-        return not self.metadata_key or self._metadata_holds(request)
-
-    def _metadata_holds(self, request: RoutingRequest) -> bool:
+        if not self.metadata_key:
+            return True
         value = request.metadata.get(self.metadata_key)
         return value is not None and (not self.metadata_values or value in self.metadata_values)
 

@@ -29,39 +29,30 @@ APPETITE_MIN = 0.3
 class Scored(NamedTuple):
     """An account's score in millionths, and the variance that it has because few payments are known.
 
-    In the order in which accounts are ranked: the best has the least.
+    In the order in which accounts are ranked, the best has the least: ``deficit`` is the score's negative.
     """
 
-    rank: tuple[int, int, str]
+    deficit: int
+    priority: int
+    psp_account_id: str
     variance: float
-
-    @property
-    def score(self) -> int:
-        """In millionths."""
-        return -self.rank[0]
-
-    @property
-    def psp_account_id(self) -> str:
-        """The account."""
-        return self.rank[2]
 
 
 def ranked(eligible: Sequence[Candidate], amount: int, weights: Weights) -> list[Scored]:
     """Best first; among equals by priority and id."""
     total = weights.success + weights.cost + weights.latency
     success, cost, latency = weights.success / total, weights.cost / total, weights.latency / total
-    common = _common_rate(eligible)
-    fastest_ms = min((one.latency_ms for one in eligible if one.samples), default=0)
+    prior = PRIOR_SAMPLES * _common_rate(eligible)
+    fastest_ms = min([one.latency_ms for one in eligible if one.samples], default=0)
     found = []
     for one in eligible:
-        samples = one.samples
-        evidence = samples + PRIOR_SAMPLES
-        rate = (samples * one.success_ppm / PER_MILLION + PRIOR_SAMPLES * common) / evidence
+        evidence = one.samples + PRIOR_SAMPLES
+        rate = (one.samples * one.success_ppm / PER_MILLION + prior) / evidence
         # Who has not been timed yet counts as fast.
-        quickness = (1 + fastest_ms) / (1 + one.latency_ms) if samples else 1.0
+        quickness = (1 + fastest_ms) / (1 + one.latency_ms) if one.samples else 1.0
         score = success * rate + cost * (1 - one.cost / amount) + latency * quickness
-        rank = (-round(score * PER_MILLION), one.priority, one.psp_account_id)
-        found.append(Scored(rank, success * success * rate * (1 - rate) / evidence))
+        variance = success * success * rate * (1 - rate) / evidence
+        found.append(Scored(-round(score * PER_MILLION), one.priority, one.psp_account_id, variance))
     found.sort()
     return found
 
@@ -93,4 +84,4 @@ def _appetite(best: Scored, other: Scored) -> float:
     deviation = PER_MILLION * math.sqrt(best.variance + other.variance)
     if deviation == 0:
         return APPETITE_MIN
-    return max(APPETITE_MIN, math.erfc((best.score - other.score) / deviation / math.sqrt(2)))
+    return max(APPETITE_MIN, math.erfc((other.deficit - best.deficit) / deviation / math.sqrt(2)))

@@ -17,8 +17,8 @@ from datetime import UTC, datetime, timedelta
 MEMORY = 200
 HALF_LIFE = timedelta(hours=6)
 
-_KEPT_PER_PAYMENT = 1 - 1 / MEMORY
-_HALF_LIFE_S = HALF_LIFE.total_seconds()
+_FADING_PER_PAYMENT = -math.log1p(-1 / MEMORY)
+_FADING_PER_S = math.log(2) / HALF_LIFE.total_seconds()
 _LAYOUT = struct.Struct(">dddqd")
 
 
@@ -32,14 +32,22 @@ class Window:
     seen: int
     at: datetime
 
-    def faded(self, seen: int, at: datetime) -> Window:
-        """The same later on; not changed by what was before."""
-        if seen <= self.seen and at <= self.at:
-            return self
-        seen, at = max(seen, self.seen), max(at, self.at)
+    def kept(self, seen: int, at: datetime) -> float:
+        """The share of it that is left later on; all of it for what was before."""
         elapsed_s = (at - self.at).total_seconds()
-        kept: float = _KEPT_PER_PAYMENT ** (seen - self.seen) * 0.5 ** (elapsed_s / _HALF_LIFE_S)
-        return Window(self.samples * kept, self.approved * kept, self.latency_ms * kept, seen, at)
+        fading = (seen - self.seen) * _FADING_PER_PAYMENT + elapsed_s * _FADING_PER_S
+        return math.exp(-fading) if fading > 0 else 1.0
+
+    def faded(self, seen: int, at: datetime) -> Window:
+        """The same later on."""
+        kept = self.kept(seen, at)
+        return Window(
+            self.samples * kept,
+            self.approved * kept,
+            self.latency_ms * kept,
+            max(seen, self.seen),
+            max(at, self.at),
+        )
 
 
 def observe(window: Window | None, approved: bool, latency_ms: float, seen: int, at: datetime) -> Window:
