@@ -47,14 +47,15 @@ RUNNING_EXPERIMENTS = f"""
     LIMIT %s
 """
 
-# A payment that was authorized once counts as approved, whatever became of it later.
+# A payment that was authorized once counts as approved, whatever became of it later. That the id is not empty
+# is said for the partial index, which a plan for any id could not use otherwise.
 TALLIES = """
     SELECT experiment_arm, currency, count(*) AS assigned, count(authorized_at) AS approved,
            count(*) FILTER (WHERE status = 'FAILED' AND authorized_at IS NULL) AS declined,
            coalesce(sum(amount) FILTER (WHERE authorized_at IS NOT NULL), 0)::bigint AS amount,
            coalesce(sum(routing_cost) FILTER (WHERE authorized_at IS NOT NULL), 0)::bigint AS cost
     FROM payment_intents
-    WHERE merchant_id = %s AND experiment_id = %s
+    WHERE merchant_id = %s AND experiment_id = %s AND experiment_id <> ''
     GROUP BY experiment_arm, currency
     ORDER BY experiment_arm, currency
 """
