@@ -16,16 +16,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from payflow.domain.declines import failure
-from payflow.domain.fees import FeeSchedule
-from payflow.domain.merchant.state import Merchant, Mode, PspAccount
+from payflow.domain.merchant.state import Merchant, Mode
 from payflow.domain.psp_capabilities import Capabilities, PspCosts
-from payflow.domain.psp_outcome import Approved, Declined, OperationType
+from payflow.domain.psp_outcome import Approved, Declined
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.rules import Condition, Rule, RuleAccount, RuleSet, Strategy
 from payflow.domain.routing.state import Routing, RulesVersion
-from payflow.psp.connector import Connector, PspCall
+from payflow.psp.connector import Connector
 from payflow.psp.performance import Performance
 from payflow.psp.router import Router
+from tests.routing_inputs import psp_account
 from tests.turned_clock import TurnedClock
 from tests.wrapped_connector import WrappedConnector
 
@@ -93,31 +93,16 @@ def _set_up(strategy: Strategy, accounts: int) -> tuple[Router, Merchant]:
 
 def _performance(names: Sequence[str], now: datetime) -> Performance:
     performance = Performance()
-    call = PspCall(OperationType.AUTHORIZE, "pi_1-1", "shop", "", "", 10_000, "USD")
     for number in range(50 * len(names)):
         outcome = Declined(failure("card_declined")) if number % 10 == 0 else Approved("psp_1")
-        account = names[number % len(names)]
-        performance.learn(replace(call, psp_account_id=account), outcome, 200 + number, now)
+        performance.learn(psp_account(names[number % len(names)]), outcome, 0.2 + number / 1_000, now)
     return performance
 
 
 def _merchant(names: Sequence[str]) -> Merchant:
     accounts = {
-        name: PspAccount(
-            name,
-            "shop",
-            "simulator",
-            Mode.TEST,
-            FeeSchedule(),
-            "",
-            priority,
-            True,
-            1,
-            NOW,
-            NOW,
-            140 + priority,
-        )
-        for priority, name in enumerate(names)
+        name: replace(psp_account(name, priority=number), cost_bps=140 + number)
+        for number, name in enumerate(names)
     }
     return Merchant("shop", "", Mode.TEST, 1, 1, NOW, NOW, accounts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,20 +13,28 @@ import psycopg
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
+from payflow.domain.endpoint import Endpoint
+from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.performance import Performance
 from payflow.psp.router import Router
 from payflow.store import readiness, response_cache
+from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
-from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.pool import PoolLimits
+from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
 from payflow.store.routing_directory import RoutingDirectory
 from payflow.store.routing_reader import RoutingReader
+from payflow.store.webhook_endpoints import WebhookEndpoints
+from payflow.store.webhook_inbox import WebhookInbox
+from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.write_pool import write_pool
 from payflow.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
@@ -37,6 +46,8 @@ from payflow.v1 import (
     refund_pb2_grpc,
     routing_pb2,
     routing_pb2_grpc,
+    webhook_pb2,
+    webhook_pb2_grpc,
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
@@ -47,6 +58,7 @@ from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
 from server.rpc.services.routing import Routing
+from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +70,22 @@ READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
 
 
+class OpenGate:
+    """Lets every call in."""
+
+    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
+        return True
+
+    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+        return ""
+
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        pass
+
+    def answered(self, endpoint: Endpoint) -> None:
+        pass
+
+
 class Core:
     """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
 
@@ -67,39 +95,48 @@ class Core:
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
         self.pool = ReadPool(conninfo, _pool_limits(settings))
         self.pool.open()
+        self.writes = write_pool(conninfo)
+        self.writes.open()
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.cache = _cache(settings, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
-        self.committer = Committer(
-            conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
-        )
+        self.lease = timedelta(seconds=lease_s)
+        self.committer = Committer(conninfo, lease=self.lease, key_ttl=key_ttl, on_commit=on_commit)
         self.committer.start()
         self.due = DueReader(self.pool)
+        self.webhooks = WebhookQueue(self.writes)
         self.slots = _slots(settings)
         clock = clock or SystemClock()
         routings = RoutingDirectory(self.pool)
         performance = Performance()
-        router = Router(
-            self.connectors, routings.find, performance, clock, admits=lambda endpoint, operation: True
-        )
+        gate = OpenGate()
+        router = Router(self.connectors, routings.find, performance, clock, gate.admits)
         self.ports = Ports(
             clock=clock,
             entropy=os.urandom,
             pipeline=self.committer,
             payments=PaymentsReader(self.pool),
+            attempts=AttemptsReader(self.pool),
             ledger=LedgerReader(self.pool),
             directory=MerchantDirectory(self.pool),
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
+            gate=gate,
             connectors=self.connectors,
             routings=routings,
             routing=RoutingReader(self.pool),
             route=router.route,
-            learn=performance.learn,
+            learn=lambda account, outcome, elapsed_s: performance.learn(
+                account, outcome, elapsed_s, clock.now()
+            ),
+            jitter=random.Random(),
+            sleep=time.sleep,
             creates_merchants=True,
+            webhook_endpoints=WebhookEndpoints(self.pool),
+            inbox=WebhookInbox(self.pool, self.writes),
         )
 
     def close(self) -> None:
@@ -109,6 +146,7 @@ class Core:
             self.cache.close()
         for connector in self.connectors.values():
             connector.close()
+        self.writes.close()
         self.pool.close()
 
 
@@ -150,6 +188,11 @@ class PayFlowApplication:
                 _service(routing_pb2, "RoutingService"),
                 routing_pb2_grpc.add_RoutingServiceServicer_to_server,
                 Routing(ports),
+            ),
+            Binding(
+                _service(webhook_pb2, "WebhookService"),
+                webhook_pb2_grpc.add_WebhookServiceServicer_to_server,
+                Webhooks(ports),
             ),
         )
 

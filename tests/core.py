@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+from payflow.domain.fees import FeeSchedule
 from payflow.domain.folding.fold import Fold
 from payflow.domain.folding.submission import (
     Applied,
@@ -21,12 +22,13 @@ from payflow.domain.folding.working_set import Book, Changes, WorkingSet
 from payflow.domain.ids import command_id, derive_id
 from payflow.domain.intent.commands import CreateIntent, RecordOutcome
 from payflow.domain.intent.state import Attempt, CaptureMethod, IntentAggregate
-from payflow.domain.merchant.commands import CreateMerchant, UpdatePspAccount
+from payflow.domain.merchant.commands import CreateMerchant, CreatePspAccount, UpdatePspAccount
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Outcome
 from payflow.domain.texts import Texts
 from payflow.wire.resources import to_bytes
 
+SECOND = "second"
 LEASE = timedelta(seconds=10)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ORIGIN = Origin("caller", "correlation-1", "00-trace-01")
@@ -70,8 +72,9 @@ class Core:
         return result
 
     def add_merchant(self, merchant_id: str, fee_bps: int = 300, fee_fixed: int = 0) -> None:
-        """A test merchant with the simulator as its PSP."""
+        """A test merchant with two accounts at the simulator."""
         self.apply(CreateMerchant(merchant_id))
+        self.apply(CreatePspAccount(merchant_id, SECOND, SIMULATOR, FeeSchedule(fee_bps, 0), "B", 200))
         self.apply(UpdatePspAccount(merchant_id, SIMULATOR, fee_bps, fee_fixed))
 
     def creation(

@@ -17,6 +17,7 @@ from payflow.domain.ledger.transaction import BookedEntry, BookedTransaction, La
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant, aggregate_id
+from payflow.domain.psp_outcome import OperationType
 from payflow.wire.events import event_name, from_payload, to_payload
 
 # Written down from the public contract, not taken from INTENT_MOVES.
@@ -147,6 +148,11 @@ def _standing_holds(aggregate: IntentAggregate) -> list[tuple[str, int]]:
         for refund in aggregate.refunds.values()
         if refund.status is RefundStatus.PENDING
     ]
+    holds += [
+        (attempt.undoes_transaction_id, attempt.amount)
+        for attempt in aggregate.attempts.values()
+        if attempt.undoes and attempt.is_open and attempt.operation is OperationType.CANCEL
+    ]
     if resumes is IntentStatus.AUTHORIZED:
         holds.append((intent.hold_transaction_id, intent.authorized_amount))
     else:
@@ -165,7 +171,9 @@ def check_amounts(aggregate: IntentAggregate) -> None:
     assert (intent.refunded_amount, intent.refund_pending_amount) == (refunded, pending)
     assert refunded + pending <= intent.captured_amount
     assert (intent.status is IntentStatus.PROCESSING) is (intent.operation is not None)
-    operations = [one.id for one in aggregate.attempts.values() if one.is_open and not one.refund_id]
+    operations = [
+        one.id for one in aggregate.attempts.values() if one.is_open and not one.refund_id and not one.undoes
+    ]
     assert operations == ([intent.operation.attempt_id] if intent.operation else [])
     if intent.status is IntentStatus.REFUNDED:
         assert intent.refunded_amount == intent.captured_amount > 0

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from payflow.domain.errors import Reason
 from payflow.domain.folding.submission import Applied, Refused, Replayed, Result, Submission
 from payflow.domain.folding.working_set import WorkingSet
-from payflow.domain.intent.commands import RecordOutcome
-from payflow.domain.intent.events import PaymentIntentOperationAborted, RefundFailed
+from payflow.domain.intent.commands import ApplyNotice, RecordOutcome
+from payflow.domain.intent.events import (
+    PaymentIntentFailedOver,
+    PaymentIntentOperationAborted,
+    RefundFailed,
+)
 from payflow.domain.intent.state import Attempt
 from payflow.domain.psp_outcome import NotExecuted
 from payflow.wire.resources import to_bytes
@@ -77,17 +81,29 @@ class KeyRules:
 
     def _finish(self, submission: Submission, result: Applied) -> None:
         command = submission.command
-        if not isinstance(command, RecordOutcome):
+        if not isinstance(command, RecordOutcome | ApplyNotice):
             return
-        scoped = (command.merchant_id, command.idempotency_key)
-        known = self._keys.get(scoped)
-        if not isinstance(known, _Running) or known.attempt_id != command.attempt_id:
+        event = result.events[0]
+        scoped = self._running_under(getattr(event, "attempt_id", ""))
+        known = self._keys[scoped] if scoped else None
+        if scoped is None or not isinstance(known, _Running):
             return
-        taken_back = isinstance(result.events[0], PaymentIntentOperationAborted | RefundFailed)
-        if taken_back and isinstance(command.outcome, NotExecuted):
+        outcome = command.outcome if isinstance(command, RecordOutcome) else command.notice.outcome
+        taken_back = isinstance(event, PaymentIntentOperationAborted | RefundFailed)
+        if isinstance(event, PaymentIntentFailedOver):
+            self._keys[scoped] = replace(known, attempt_id=event.attempt.id)
+        elif taken_back and isinstance(outcome, NotExecuted):
             del self._keys[scoped]
         else:
             self._keys[scoped] = _Done(known.request_hash, _response(result))
+
+    def _running_under(self, attempt_id: str) -> tuple[str, str] | None:
+        running = (
+            scoped
+            for scoped, known in self._keys.items()
+            if isinstance(known, _Running) and known.attempt_id == attempt_id
+        )
+        return next(running, None)
 
 
 def _response(result: Applied) -> bytes:

@@ -20,6 +20,7 @@ from payflow.v1 import (
     refund_pb2,
     refund_pb2_grpc,
     routing_pb2_grpc,
+    webhook_pb2_grpc,
 )
 from tests.waiting import WAIT_S
 
@@ -78,6 +79,7 @@ class Caller:
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channel)
         self.merchants = merchant_pb2_grpc.MerchantServiceStub(self.channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(self.channel)
+        self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self.channel)
 
     def __enter__(self) -> Self:
         return self

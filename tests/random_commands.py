@@ -10,9 +10,12 @@ from enum import Enum, auto
 
 from hypothesis import strategies as st
 
+from payflow.domain import declines
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import Command, IdempotencyClaim, Submission
 from payflow.domain.ids import derive_id
 from payflow.domain.intent.commands import (
+    ApplyNotice,
     CreateIntent,
     ResumeAttempt,
     ReverseCapture,
@@ -32,18 +35,21 @@ from payflow.domain.intent.state import (
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.commands import UpdatePspAccount
 from payflow.domain.merchant.decide import SIMULATOR
+from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
+    Accepted,
     ActionRequired,
     Approved,
     Declined,
     Failure,
     NextAction,
     NotExecuted,
+    OperationType,
     Outcome,
     Unknown,
 )
 from payflow.domain.texts import Texts
-from tests.core import START, Core, outcome_of
+from tests.core import SECOND, START, Core, outcome_of
 from tests.routing_inputs import routed
 
 INTENTS_MAX = 3
@@ -63,6 +69,7 @@ class Action(Enum):
     REFUND = auto()
     FINISH = auto()
     RESUME = auto()
+    NOTICE = auto()
     REVERSE_CAPTURE = auto()
     REVERSE_REFUND = auto()
     STRAY = auto()
@@ -72,18 +79,26 @@ class Action(Enum):
 
 
 FITTING = {
-    IntentStatus.CREATED: (Action.AUTHORIZE, Action.AUTHORIZE, Action.AUTHORIZE, Action.CANCEL),
-    IntentStatus.REQUIRES_ACTION: (Action.AUTHORIZE, Action.CANCEL),
+    IntentStatus.CREATED: (
+        *(Action.AUTHORIZE, Action.AUTHORIZE, Action.AUTHORIZE),
+        *(Action.CANCEL, Action.NOTICE, Action.FINISH),
+    ),
+    IntentStatus.REQUIRES_ACTION: (Action.AUTHORIZE, Action.CANCEL, Action.NOTICE, Action.NOTICE),
     IntentStatus.PROCESSING: (
         *(Action.FINISH, Action.FINISH, Action.FINISH, Action.FINISH),
-        *(Action.RESUME, Action.SEND_AGAIN, Action.WAIT),
+        *(Action.RESUME, Action.SEND_AGAIN, Action.WAIT, Action.NOTICE),
     ),
-    IntentStatus.AUTHORIZED: (Action.CAPTURE, Action.CAPTURE, Action.CAPTURE, Action.CANCEL, Action.EXPIRE),
+    IntentStatus.AUTHORIZED: (
+        *(Action.CAPTURE, Action.CAPTURE, Action.CAPTURE, Action.CAPTURE),
+        *(Action.CANCEL, Action.EXPIRE, Action.NOTICE),
+    ),
     IntentStatus.CAPTURED: (
         *(Action.REFUND, Action.REFUND, Action.FINISH, Action.FINISH),
-        *(Action.REVERSE_REFUND, Action.REVERSE_CAPTURE),
+        *(Action.REVERSE_REFUND, Action.REVERSE_CAPTURE, Action.NOTICE),
     ),
-    IntentStatus.REFUNDED: (Action.REVERSE_REFUND, Action.REFUND),
+    IntentStatus.REFUNDED: (Action.REVERSE_REFUND, Action.REFUND, Action.NOTICE),
+    IntentStatus.FAILED: (Action.NOTICE, Action.FINISH, Action.SEND_AGAIN, Action.CREATE),
+    IntentStatus.CANCELED: (Action.NOTICE, Action.SEND_AGAIN, Action.CREATE),
 }
 
 OUTCOMES: tuple[Outcome, ...] = (
@@ -93,6 +108,11 @@ OUTCOMES: tuple[Outcome, ...] = (
     Declined(Failure("card_declined", "no", "05"), "psp-4"),
     Declined(Failure("try_again", "not now", retryable=True)),
     NotExecuted(Failure("psp_unavailable", "never sent", retryable=True)),
+    Declined(declines.failure("acquirer_error", "E7"), "psp-5"),
+    NotExecuted(declines.failure("psp_unreachable")),
+    Accepted("psp-6"),
+    Accepted("psp-7", shuts_out=True),
+    Unknown("not asked", asked=False),
     Unknown("timed out"),
 )
 
@@ -111,7 +131,7 @@ class Step:
 
 
 NUMBERS = st.integers(0, 59)
-MOST_OUTCOMES = (*OUTCOMES[:2] * 2, *OUTCOMES)
+MOST_OUTCOMES = (*OUTCOMES[:2] * 4, *OUTCOMES)
 STEPS = st.builds(
     Step,
     st.sampled_from([*[None] * 30, *Action, *[Action.WAIT] * 4]),
@@ -132,11 +152,27 @@ CAPTURED = [
 ]
 PARKED = [*CAPTURED[:2], *[Step(Action.FINISH, 0, outcome=OUTCOMES[-1])] * 8]
 AUTHORIZED = CAPTURED[:3]
+GIVEN_UP = [*CAPTURED[:2], Step(Action.FINISH, 0, 100, OUTCOMES[5])]
+STRAYED = [*GIVEN_UP, Step(Action.NOTICE, 0, 60)]
+FAILED_OVER = [*CAPTURED[:2], Step(Action.FINISH, 0, 50, OUTCOMES[6])]
+FIRST_STRAYED = [*FAILED_OVER, Step(Action.FINISH, 0), Step(Action.NOTICE, 0, 60)]
 WAITING_FOR_PAYER = [*CAPTURED[:2], Step(Action.FINISH, 0, outcome=OUTCOMES[2])]
 REFUNDING = [*CAPTURED, *[Step(Action.REFUND, 0, 30)] * 2]
+REFUNDED = [*CAPTURED, Step(Action.REFUND, 0, 100), Step(Action.FINISH, 0)]
 # Most random orders never get that far.
 OPENINGS: st.SearchStrategy[list[Step]] = st.sampled_from(
-    [[], PARKED, WAITING_FOR_PAYER, CAPTURED, REFUNDING]
+    [
+        [],
+        PARKED,
+        WAITING_FOR_PAYER,
+        AUTHORIZED,
+        CAPTURED,
+        REFUNDING,
+        REFUNDED,
+        STRAYED,
+        FAILED_OVER,
+        FIRST_STRAYED,
+    ]
 )
 
 
@@ -237,9 +273,12 @@ class Sender:
 
 
 def _authorize(aggregate: IntentAggregate, step: Step) -> Command:
-    token = "pm_card_mastercard" if step.percent == 60 else ""
-    decision = routed(aggregate.intent, SIMULATOR) if step.which % 2 else None
-    return StartAuthorize(*_scoped(aggregate), SIMULATOR, token, decision=decision)
+    payment_method = "pm_card_mastercard" if step.percent == 60 else ""
+    fallbacks = (SECOND,) if step.percent in (None, 50, 100) else ()
+    decision = routed(aggregate.intent, SIMULATOR, *fallbacks) if step.which % 2 else None
+    return StartAuthorize(
+        *_scoped(aggregate), SIMULATOR, payment_method, fallbacks=fallbacks, decision=decision
+    )
 
 
 def _capture(aggregate: IntentAggregate, step: Step) -> Command:
@@ -264,14 +303,47 @@ def _finish(aggregate: IntentAggregate, step: Step) -> Command | None:
     if attempt is None:
         return None
     late = replace(attempt, fence=attempt.fence - 1) if step.stale else attempt
-    return outcome_of(aggregate.intent.merchant_id, late, step.outcome)
+    command = outcome_of(aggregate.intent.merchant_id, late, step.outcome)
+    return replace(command, fallback="" if step.percent == 100 else SECOND, early=step.which % 4 == 3)
 
 
 def _resume(aggregate: IntentAggregate, step: Step) -> Command | None:
     attempt = _attempt(aggregate, step)
     if attempt is None:
         return None
-    return ResumeAttempt(*_scoped(aggregate), attempt.id, attempt.fence + (step.percent == 60))
+    fence = attempt.fence + (step.percent == 60)
+    return ResumeAttempt(*_scoped(aggregate), attempt.id, fence, early=step.which % 3 == 0)
+
+
+def _notice(aggregate: IntentAggregate, step: Step) -> Command | None:
+    """What a PSP says of any attempt, or of the payment as a whole; sometimes it does not fit."""
+    intent, attempts = aggregate.intent, list(aggregate.attempts.values())
+    if not attempts:
+        return None
+    about = attempts[step.which // 7 % len(attempts)]
+    outcome = step.outcome
+    if isinstance(outcome, Approved) and step.percent in (None, 60) and intent.psp_payment_id:
+        outcome = replace(outcome, psp_id=intent.psp_payment_id)
+    notice = Notice(
+        about.operation,
+        outcome,
+        about.psp_key,
+        intent.psp_payment_id,
+        about.amount + (step.percent == 120),
+        about.currency,
+        after_success=step.stale,
+    )
+    if step.percent == 1:
+        notice = replace(notice, operation=OperationType.CANCEL, psp_key="", amount=None)
+    credential_ref = "B" if (about.psp_account_id == SECOND) is not (step.percent == 30) else ""
+    keys = {one.idempotency_key for one in attempts if one.idempotency_key} if step.keyed else ()
+    return ApplyNotice(
+        *_scoped(aggregate),
+        notice,
+        Endpoint(SIMULATOR, credential_ref),
+        tuple(one.refund_id for one in attempts if one.refund_id),
+        tuple(sorted(keys)),
+    )
 
 
 def _stray(aggregate: IntentAggregate, step: Step) -> Command:
@@ -314,6 +386,7 @@ _COMMANDS: dict[Action, Callable[[IntentAggregate, Step], Command | None]] = {
     Action.REFUND: _refund,
     Action.FINISH: _finish,
     Action.RESUME: _resume,
+    Action.NOTICE: _notice,
     Action.STRAY: _stray,
     Action.REVERSE_CAPTURE: _reverse_capture,
     Action.REVERSE_REFUND: _reverse_refund,

@@ -10,10 +10,13 @@ from typing import Any
 
 import psycopg
 
+from payflow.domain import declines
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import Reason
 from payflow.domain.fees import FeeSchedule
 from payflow.domain.folding.submission import Command, Refused, Submission
 from payflow.domain.intent.commands import (
+    ApplyNotice,
     ResumeAttempt,
     ReverseCapture,
     ReverseRefund,
@@ -29,7 +32,9 @@ from payflow.domain.intent.state import (
 )
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.merchant.commands import CreatePspAccount, UpdateMerchant, UpdatePspAccount
+from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
+    Accepted,
     ActionRequired,
     Approved,
     Declined,
@@ -60,9 +65,10 @@ INTENTS_AT_ONCE = 6
 INTENTS = "SELECT * FROM payment_intents WHERE merchant_id = %s ORDER BY id"
 OPEN_ATTEMPTS = """
     SELECT * FROM psp_attempts
-    WHERE merchant_id = %s AND state IN ('RUNNING', 'UNKNOWN', 'PARKED')
+    WHERE merchant_id = %s AND state IN ('RUNNING', 'UNKNOWN', 'ACCEPTED', 'PARKED')
     ORDER BY id
 """
+ATTEMPTS = "SELECT * FROM psp_attempts WHERE merchant_id = %s ORDER BY started_at, psp_key"
 SUCCEEDED_REFUNDS = """
     SELECT payment_intent_id, min(id) AS id FROM refunds
     WHERE merchant_id = %s AND status = 'REFUNDED' GROUP BY payment_intent_id
@@ -132,8 +138,9 @@ class RandomPayments:
 
     def _move_intent(self, intent: PaymentIntent) -> Submission | None:
         moves: dict[IntentStatus, tuple[Callable[[PaymentIntent], Submission | None], ...]] = {
-            IntentStatus.CREATED: (self._authorize,) * 6 + (self._cancel,),
-            IntentStatus.REQUIRES_ACTION: (self._authorize, self._cancel),
+            IntentStatus.CREATED: (self._authorize,) * 6 + (self._cancel, self._notice),
+            IntentStatus.REQUIRES_ACTION: (self._authorize, self._cancel, self._notice),
+            IntentStatus.FAILED: (self._notice,),
             IntentStatus.AUTHORIZED: (self._capture,) * 3 + (self._cancel, self._expire),
             IntentStatus.CAPTURED: (self._refund,) * 4 + (self._reverse_capture, self._reverse_refund),
             IntentStatus.REFUNDED: (self._refund, self._reverse_refund),
@@ -144,8 +151,11 @@ class RandomPayments:
 
     def _authorize(self, intent: PaymentIntent) -> Submission:
         account = intent.psp_account_id or self.choices.choice(PSP_ACCOUNTS)
-        decision = routed(intent, account)
-        return self.till.submission(StartAuthorize(intent.merchant_id, intent.id, account, decision=decision))
+        others = tuple(one for one in PSP_ACCOUNTS if one != account)
+        decision = routed(intent, account, *others)
+        return self.till.submission(
+            StartAuthorize(intent.merchant_id, intent.id, account, fallbacks=others, decision=decision)
+        )
 
     def _capture(self, intent: PaymentIntent) -> Submission:
         amount = self.choices.choice((None, self.choices.randint(1, intent.authorized_amount)))
@@ -181,7 +191,19 @@ class RandomPayments:
             return self.till.submission(
                 ResumeAttempt(self.till.merchant_id, intent_id, attempt.id, attempt.fence)
             )
-        return self.till.outcome(attempt, self._outcome(attempt))
+        fallback = next(one for one in PSP_ACCOUNTS if one != attempt.psp_account_id)
+        return self.till.outcome(attempt, self._outcome(attempt), fallback)
+
+    def _notice(self, intent: PaymentIntent) -> Submission | None:
+        """A PSP says that the first authorization succeeded after all, or once more."""
+        found = [rows.attempt(row) for row in self._rows(ATTEMPTS) if row["payment_intent_id"] == intent.id]
+        first = next((one for one in found if one.operation is OperationType.AUTHORIZE), None)
+        if first is None or first.is_open:
+            return None
+        told = Approved(intent.psp_payment_id or f"psp_{first.id}")
+        notice = Notice(OperationType.AUTHORIZE, told, first.psp_key, amount=first.amount)
+        endpoint = Endpoint("simulator", "" if first.psp_account_id == "simulator" else "vault/second")
+        return self.till.submission(ApplyNotice(intent.merchant_id, intent.id, notice, endpoint))
 
     def _outcome(self, attempt: Attempt) -> Outcome:
         if attempt.checks and attempt.amount % 2 and attempt.state is not AttemptState.PARKED:
@@ -191,6 +213,8 @@ class RandomPayments:
             *[Approved(f"psp_{attempt.id}", self.till.now + AUTHORIZATION_LIFE)] * 5,
             Declined(failure, f"psp_{attempt.id}"),
             NotExecuted(failure),
+            Declined(declines.failure("acquirer_error"), ""),
+            Accepted(f"psp_{attempt.id}"),
             Unknown("timed out"),
         ]
         if attempt.operation is OperationType.AUTHORIZE:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from payflow.domain.declines import failure
-from payflow.domain.psp_outcome import Approved, Declined, OperationType
+from payflow.domain.psp_outcome import Approved, Declined
 from payflow.domain.routing.candidate import Candidate
 from payflow.domain.routing.draws import seed_of
 from payflow.domain.routing.engine import decide
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.rules import Rule, RuleSet, Strategy, Weights
-from payflow.psp.connector import PspCall
 from payflow.psp.performance import Performance
+from tests.routing_inputs import psp_account
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 AMOUNT = 10_000
@@ -96,7 +96,6 @@ def simulate(
             account = decide(request, candidates, rules, seed_of(intent_id)).order[0]
             approved = chance.random() < phase.approval[account]
             outcome = Approved("psp_1") if approved else Declined(failure("card_declined"))
-            call = PspCall(OperationType.AUTHORIZE, intent_id, "shop", account, "", AMOUNT, "USD")
-            performance.learn(call, outcome, 100.0, now)
+            performance.learn(psp_account(account), outcome, 0.1, now)
             chosen.append(account)
     return chosen

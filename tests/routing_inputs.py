@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from payflow.domain.fees import FeeSchedule
 from payflow.domain.intent.state import PaymentIntent
+from payflow.domain.merchant.state import Mode, PspAccount
 from payflow.domain.routing.candidate import Candidate, Exclusion
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.draws import seed_of
 from payflow.domain.routing.engine import decide
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.rules import Condition, Rule, RuleAccount, RuleSet, Strategy, Weights
+from tests.core import START
 
 ACCOUNTS = ("adyen", "second", "stripe", "third")
 EURO_CARD = RoutingRequest("pi_1", 5_000, "EUR", "DE", "card", {"tier": "gold", "cart": "7"})
+
+
+def psp_account(name: str, merchant_id: str = "shop", priority: int = 0) -> PspAccount:
+    """A merchant's account at the simulator, enabled."""
+    fees = FeeSchedule()
+    return PspAccount(name, merchant_id, "simulator", Mode.TEST, fees, "", priority, True, 1, START, START)
 
 
 def rule(strategy: Strategy, *accounts: str, **more: object) -> Rule:

@@ -94,7 +94,7 @@ class Till:
         """The id of the attempt that a command will start."""
         return ids.derive_id("att", start.command_id, ids.slot_candidates(self.merchant_id)[0])
 
-    def outcome(self, attempt: Attempt, outcome: Outcome | None = None) -> Submission:
+    def outcome(self, attempt: Attempt, outcome: Outcome | None = None, fallback: str = "") -> Submission:
         """What the PSP made of an attempt; approval unless something else is given."""
         command = RecordOutcome(
             self.merchant_id,
@@ -104,6 +104,7 @@ class Till:
             outcome or Approved(f"psp_{attempt.id}"),
             attempt.refund_id,
             attempt.idempotency_key,
+            fallback,
         )
         return self.submission(command)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from payflow.commands.call import Answer, Call, commit_and_answer
 from payflow.commands.ports import Ports
-from payflow.commands.psp_operation import operate
+from payflow.commands.psp_operation import operate, psp_account_of
 from payflow.domain.intent.commands import StartCancel
 from payflow.domain.intent.state import CancellationReason, PaymentIntent
+from payflow.domain.psp_outcome import OperationType
 
 
 def cancel_payment_intent(
@@ -20,4 +21,5 @@ def cancel_payment_intent(
         local = StartCancel(intent.merchant_id, intent.id, reason, may_call_psp=False)
         return commit_and_answer(ports, call, lambda _: local)
     command = StartCancel(intent.merchant_id, intent.id, reason)
-    return operate(ports, call, intent.merchant_id, intent.psp, lambda _: command)
+    account = psp_account_of(ports, call, intent.merchant_id, intent.psp_account_id)
+    return operate(ports, call, account, OperationType.CANCEL, command)

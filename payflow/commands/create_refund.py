@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from payflow.commands.call import Answer, Call
 from payflow.commands.ports import Ports
-from payflow.commands.psp_operation import answered_or_refuse, operate
+from payflow.commands.psp_operation import answered_or_refuse, operate, psp_account_of
 from payflow.domain import fields
 from payflow.domain.intent.commands import StartRefund
 from payflow.domain.intent.decision import refuse_move
 from payflow.domain.intent.state import PaymentIntent
+from payflow.domain.psp_outcome import OperationType
 from payflow.domain.texts import Texts
 
 
@@ -23,4 +24,5 @@ def create_refund(
     if not intent.psp:
         return answered_or_refuse(ports, call, intent.merchant_id, refuse_move(intent, "refund"))
     command = StartRefund(intent.merchant_id, intent.id, amount, texts)
-    return operate(ports, call, intent.merchant_id, intent.psp, lambda _: command)
+    account = psp_account_of(ports, call, intent.merchant_id, intent.psp_account_id)
+    return operate(ports, call, account, OperationType.REFUND, command)

@@ -16,6 +16,8 @@ from payflow.domain.routing.engine import decide
 from payflow.domain.routing.rule_faults import faults_of_rules, require_none
 from payflow.domain.routing.rules import RuleSet
 
+STEPS_MAX = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -52,7 +54,8 @@ def explain_routing(
     if found is None:
         raise not_found("routing decision of a payment intent", intent_id)
     decision, decided_at = found
-    attempts = tuple(_step(one) for one in ports.routing.attempts(owner, intent_id, deadline))
+    made = ports.attempts.of_intent(owner, intent_id, deadline)
+    attempts = tuple(_step(one) for one in made[:STEPS_MAX])
     if what_if is None:
         return Explanation(decision, decided_at, attempts, None)
     accounts = [one.psp_account_id for one in decision.candidates]

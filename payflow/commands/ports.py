@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
 from payflow.domain.intent.state import Attempt
 from payflow.domain.intent.status import IntentStatus
@@ -23,16 +26,16 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
-from payflow.domain.merchant.state import Merchant
-from payflow.domain.psp_outcome import Outcome
-from payflow.domain.resources import AccountView, PaymentIntentView, RefundView, TransactionView
+from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.psp_outcome import OperationType, Outcome
+from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.experiment import Experiment
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.results import Tally
 from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.domain.stored_event import StoredEvent
-from payflow.psp.connector import Connector, PspCall
+from payflow.psp.connector import Connector
 
 
 class Pipeline(Protocol):
@@ -70,6 +73,23 @@ class Payments(Protocol):
         self, merchant_id: str, intent_id: str, before: str, limit: int, deadline: float
     ) -> list[RefundView]:
         """Refunds of a merchant, or of one intent when it is given, newest first."""
+        ...
+
+
+class Attempts(Protocol):
+    """Reads PSP attempts."""
+
+    def of_intent(self, merchant_id: str, intent_id: str, deadline: float) -> list[Attempt]:
+        """Every attempt of an intent, oldest first."""
+        ...
+
+    def open(
+        self, merchant_id: str, until: datetime, after: tuple[datetime, str], limit: int, deadline: float
+    ) -> list[OpenAttempt]:
+        """Attempts without an outcome that were started by ``until``, oldest first, behind (start, id).
+
+        An empty ``merchant_id`` means every merchant.
+        """
         ...
 
 
@@ -213,21 +233,37 @@ class RoutingReads(Protocol):
         """The last decision about a payment and when it was made, or None."""
         ...
 
-    def attempts(self, merchant_id: str, intent_id: str, deadline: float) -> list[Attempt]:
-        """A payment's calls to PSPs, oldest first."""
-        ...
-
 
 class Slots(Protocol):
     """Places to wait for a PSP in."""
 
-    def hold(self, psp_account_key: str) -> AbstractContextManager[None]:
+    def hold(self, endpoint: Endpoint) -> AbstractContextManager[None]:
         """Holds a place. Raises OVERLOADED when there is none."""
         ...
 
 
+class Gate(Protocol):
+    """Keeps calls from PSPs that fail, and within what they take."""
+
+    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
+        """Whether a call would be let in now, as far as this process knows."""
+        ...
+
+    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+        """Lets a call in (""), or answers the code of the decline that stands for it."""
+        ...
+
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        """What a call that was let in came to; None is a PSP's answer that it knows of nothing."""
+        ...
+
+    def answered(self, endpoint: Endpoint) -> None:
+        """The PSP answered a question that was asked past the gate: calls may try it again."""
+        ...
+
+
 Route = Callable[[Merchant, RoutingRequest, float], RoutingDecision]
-Learn = Callable[[PspCall, Outcome, float, datetime], None]
+Learn = Callable[[PspAccount, Outcome, float], None]
 CachedResponse = Callable[[str, IdempotencyClaim, datetime], bytes | None]
 StoredResponse = Callable[[str, IdempotencyClaim, datetime, float], bytes | None]
 
@@ -238,23 +274,29 @@ class Ports:
 
     ``entropy`` gives that many random bytes. ``cached_response`` and ``stored_response`` find the answer
     to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
-    ``route`` decides where a new authorization goes, before a deadline. ``learn`` is told what a PSP
-    answered, after how many milliseconds, and when.
-    ``creates_merchants`` makes unknown merchants on first use, in test mode.
+    ``route`` decides where a new authorization goes, before a deadline. ``learn`` takes note of how an
+    authorization went and how long it took, in seconds. ``jitter`` spreads repeats, which ``sleep`` waits
+    for. ``creates_merchants`` makes unknown merchants on first use, in test mode.
     """
 
     clock: Clock
     entropy: Callable[[int], bytes]
     pipeline: Pipeline
     payments: Payments
+    attempts: Attempts
     ledger: Ledger
     directory: Directory
     cached_response: CachedResponse
     stored_response: StoredResponse
     slots: Slots
+    gate: Gate
     connectors: Mapping[str, Connector]
     routings: Routings
     routing: RoutingReads
     route: Route
     learn: Learn
+    jitter: random.Random
+    sleep: Callable[[float], None]
     creates_merchants: bool
+    webhook_endpoints: WebhookEndpoints
+    inbox: Inbox

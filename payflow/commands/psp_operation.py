@@ -8,29 +8,38 @@ or by the recovery worker, with the same PSP key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from payflow.commands.call import Answer, Call, cached_answer, commit, replay
+from payflow.commands.merchant_scope import FOREVER_S
 from payflow.commands.ports import Ports
 from payflow.commands.psp_attempt import finish, no_psp_available
 from payflow.domain.errors import PayFlowError, Reason
-from payflow.domain.folding.submission import Command, Replayed
+from payflow.domain.folding.submission import Replayed
+from payflow.domain.intent.commands import IntentCommand
+from payflow.domain.merchant.state import PspAccount
+from payflow.domain.psp_outcome import OperationType
 
 
 def operate(
-    ports: Ports, call: Call, merchant_id: str, connector_name: str, make: Callable[[str], Command]
+    ports: Ports, call: Call, account: PspAccount, operation: OperationType, command: IntentCommand
 ) -> Answer:
-    """Starts an operation and sees it through. Raises OVERLOADED before anything is written."""
+    """Starts an operation at ``account`` and sees it through.
+
+    Raises OVERLOADED, and NO_PSP_AVAILABLE where the PSP fails too often to be asked, before anything is
+    written.
+    """
+    merchant_id = account.merchant_id
     cached = cached_answer(ports, call, merchant_id)
     if cached is not None:
         return cached
-    if connector_name not in ports.connectors:
-        return answered_or_refuse(
-            ports, call, merchant_id, no_psp_available("no PSP that this payment could go to is connected")
-        )
+    if account.connector not in ports.connectors:
+        refusal = no_psp_available("no PSP that this payment could go to is connected")
+        return answered_or_refuse(ports, call, merchant_id, refusal)
+    if not ports.gate.admits(account.endpoint, operation):
+        refusal = no_psp_available("the PSP fails too often to be asked now; nothing was executed")
+        return answered_or_refuse(ports, call, merchant_id, refusal)
     try:
-        with ports.slots.hold(connector_name):
-            return _start_and_finish(ports, call, merchant_id, make)
+        with ports.slots.hold(account.endpoint):
+            return _start_and_finish(ports, call, merchant_id, command)
     except PayFlowError as error:
         if error.reason is not Reason.OVERLOADED:
             raise
@@ -50,8 +59,20 @@ def answered_or_refuse(ports: Ports, call: Call, merchant_id: str, refusal: PayF
     raise refusal
 
 
-def _start_and_finish(ports: Ports, call: Call, merchant_id: str, make: Callable[[str], Command]) -> Answer:
-    started = commit(ports, call, make)
+def psp_account_of(ports: Ports, call: Call, merchant_id: str, psp_account_id: str) -> PspAccount:
+    """The PSP account that a payment is at. Accounts are never deleted."""
+    deadline = FOREVER_S if call.deadline is None else call.deadline
+    merchant = ports.directory.find(merchant_id, deadline)
+    if merchant is None or psp_account_id not in merchant.psp_accounts:
+        # Another process may have added it a moment ago.
+        merchant = ports.directory.read(merchant_id, deadline)
+    if merchant is None:
+        raise no_psp_available("the merchant has no PSP account")
+    return merchant.psp_account(psp_account_id)
+
+
+def _start_and_finish(ports: Ports, call: Call, merchant_id: str, command: IntentCommand) -> Answer:
+    started = commit(ports, call, lambda _: command)
     if isinstance(started, Replayed):
         return replay(started)
     if started.psp_call is None:

@@ -16,10 +16,15 @@ METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 IDEMPOTENCY_KEY_MAX = 255
 REFERENCE_MAX = 200
+RETURN_URL_MAX = 2_000
+ACTION_RESULT_MAX = 8_000
 
 _MERCHANT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PSP_ACCOUNT_ID = re.compile(r"[a-z0-9_-]{1,40}")
 _PAYMENT_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,254}")
+_PAYMENT_METHOD_TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_RETURN_URL = re.compile(r"https?://[\x21-\x7e]+")
 _CREDENTIAL_REF = re.compile(r"[A-Za-z0-9_./:-]{0,200}")
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _IDEMPOTENCY_KEY = re.compile(rf"[\x20-\x7e]{{1,{IDEMPOTENCY_KEY_MAX}}}")
@@ -61,6 +66,23 @@ def payment_method(value: str, name: str = "payment_method") -> str:
     return _match(
         _PAYMENT_METHOD, name, value, "must be a PSP token such as pm_card_visa, never a card number"
     )
+
+
+def payment_method_type(value: str, name: str = "payment_method_type") -> str:
+    """A kind of payment method; which ones there are is up to the PSPs."""
+    expected = "must be 1 to 40 of lower-case letters, digits and '_', such as card"
+    return _match(_PAYMENT_METHOD_TYPE, name, value, expected)
+
+
+def country(value: str, name: str = "country") -> str:
+    """A country as ISO 3166-1 alpha-2 writes it."""
+    return _match(_COUNTRY, name, value, "must be an upper-case ISO 3166-1 alpha-2 code, such as DE")
+
+
+def return_url(value: str, name: str = "return_url") -> str:
+    """Where a PSP sends a payer back to."""
+    text(name, value, RETURN_URL_MAX)
+    return _match(_RETURN_URL, name, value, "must be a URL that starts with https:// or http://")
 
 
 def credential_ref(value: str, name: str = "credential_ref") -> str:

@@ -55,6 +55,8 @@ class Failure:
     def __post_init__(self) -> None:
         for name in ("code", "message", "psp_code"):
             object.__setattr__(self, name, clean(getattr(self, name)))
+        # Events from before there was advice have none.
+        object.__setattr__(self, "advice", self.advice or Advice.NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,13 @@ class Approved:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The PSP took it in and tells later, by webhook, what came of it. ``psp_id`` is what it calls it."""
+    """The PSP took it in and tells later, by webhook, what came of it. ``psp_id`` is what it calls it.
+
+    ``shuts_out`` says that what it took in is a cancellation of whatever became of the operation.
+    """
 
     psp_id: str
+    shuts_out: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "psp_id", clean(self.psp_id))
@@ -124,11 +130,13 @@ class Unknown:
     """Sent, but not answered: it may have been executed. ``detail`` is for logs only.
 
     ``repeatable`` says that the PSP was quick to fail, such as with a 5xx or a reset, so that the same
-    key may be sent again within the call; after a time-out it is not.
+    key may be sent again within the call; after a time-out it is not. Not ``asked`` says that the PSP was
+    spared the question what had become of it.
     """
 
     detail: str
     repeatable: bool = False
+    asked: bool = True
 
 
 Outcome = Approved | Accepted | ActionRequired | Declined | NotExecuted | Unknown

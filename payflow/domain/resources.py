@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from payflow.domain.errors import PayFlowError
-from payflow.domain.intent.state import IntentAggregate, PaymentIntent, Refund
+from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
 from payflow.domain.ledger.account import Account
 from payflow.domain.ledger.transaction import RecordedTransaction
 from payflow.domain.merchant.state import Merchant, PspAccount
@@ -29,6 +29,14 @@ class RefundView:
 
     refund: Refund
     texts: Texts
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """A PSP call of a merchant's that has no outcome yet."""
+
+    merchant_id: str
+    attempt: Attempt
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 
 
@@ -24,23 +25,23 @@ class PspSlots:
         self._per_psp_max = per_psp_max
         self._retry_after_s = retry_after_s
         self._lock = threading.Lock()
-        self._held: Counter[str] = Counter()
+        self._held: Counter[Endpoint] = Counter()
 
     @contextmanager
-    def hold(self, psp_account_key: str) -> Iterator[None]:
+    def hold(self, endpoint: Endpoint) -> Iterator[None]:
         """Holds a place while the block runs. Never waits for one: raises OVERLOADED where none is free."""
-        self._take(psp_account_key)
+        self._take(endpoint)
         try:
             yield
         finally:
-            self._give_back(psp_account_key)
+            self._give_back(endpoint)
 
     def held(self) -> int:
         """How many places are taken now."""
         with self._lock:
             return self._held.total()
 
-    def _take(self, key: str) -> None:
+    def _take(self, key: Endpoint) -> None:
         with self._lock:
             if self._held[key] >= self._per_psp_max or self._held.total() >= self._total_max:
                 raise PayFlowError(
@@ -50,11 +51,11 @@ class PspSlots:
                 )
             self._held[key] += 1
 
-    def _give_back(self, key: str) -> None:
+    def _give_back(self, key: Endpoint) -> None:
         with self._lock:
             self._held[key] -= 1
             self._forget_if_unused(key)
 
-    def _forget_if_unused(self, key: str) -> None:
+    def _forget_if_unused(self, key: Endpoint) -> None:
         if self._held[key] == 0:
             del self._held[key]

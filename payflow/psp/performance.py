@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from payflow.domain.declines import is_user_fault
-from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Outcome, Unknown
+from payflow.domain.merchant.state import PspAccount
+from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, Outcome, Unknown
 from payflow.domain.routing.candidate import PER_MILLION
 from payflow.domain.routing.windows import Window, observe
-from payflow.psp.connector import PspCall
 
 MERCHANTS_MAX = 10_000
 
@@ -43,21 +43,21 @@ class Performance:
         self._merchants: dict[str, _Merchant] = {}
         self._lock = threading.Lock()
 
-    def learn(self, asked: PspCall, outcome: Outcome, latency_ms: float, at: datetime) -> None:
-        """Takes note of what a PSP answered; of what says nothing of the PSP, it takes none."""
-        succeeded = was_success(asked, outcome)
+    def learn(self, account: PspAccount, outcome: Outcome, elapsed_s: float, at: datetime) -> None:
+        """Takes note of how an authorization went; of what says nothing of the PSP, it takes none."""
+        succeeded = was_success(outcome)
         if succeeded is None:
             return
         with self._lock:
-            merchant = self._merchants.pop(asked.merchant_id, None) or _Merchant()
+            merchant = self._merchants.pop(account.merchant_id, None) or _Merchant()
             # Whoever was not heard of for the longest is first in line to be forgotten.
-            self._merchants[asked.merchant_id] = merchant
+            self._merchants[account.merchant_id] = merchant
             if len(self._merchants) > self._merchants_max:
                 del self._merchants[next(iter(self._merchants))]
             merchant.seen += 1
-            before = merchant.accounts.get(asked.psp_account_id)
-            window = observe(before and before.window, succeeded, latency_ms, merchant.seen, at)
-            merchant.accounts[asked.psp_account_id] = _known(window)
+            before = merchant.accounts.get(account.id)
+            window = observe(before and before.window, succeeded, elapsed_s * 1_000, merchant.seen, at)
+            merchant.accounts[account.id] = _known(window)
 
     def of_merchant(self, merchant_id: str, at: datetime) -> dict[str, Observed]:
         """What is known of a merchant's accounts, by id, without those of which nothing is known."""
@@ -72,13 +72,11 @@ class Performance:
         return observed
 
 
-def was_success(asked: PspCall, outcome: Outcome) -> bool | None:
+def was_success(outcome: Outcome) -> bool | None:
     """Whether an authorization speaks for the PSP; None where it speaks neither for it nor against it.
 
     One that waits for the payer counts when it is resumed.
     """
-    if asked.operation is not OperationType.AUTHORIZE:
-        return None
     match outcome:
         case Approved():
             return True

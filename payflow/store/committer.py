@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from payflow.domain.backoff import Backoff
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.fold import Fold
 from payflow.domain.folding.submission import Refused, Result, Submission
@@ -63,6 +64,7 @@ class Committer:
         self._key_ttl = key_ttl
         self._on_commit = on_commit
         self._jitter = jitter or random.Random()
+        self._backoff = Backoff(self._limits.backoff_s, self._limits.backoff_max_s)
         self._queue = CommitQueue(self._limits)
         self._writer = WriterConnection(conninfo, lane)
         self._thread = threading.Thread(target=self._run, name=f"committer-{lane}", daemon=True)
@@ -164,8 +166,7 @@ class Committer:
             log.exception("a listener failed behind a commit")
 
     def _pause(self, attempt: int) -> None:
-        ceiling_s = min(self._limits.backoff_max_s, self._limits.backoff_s * 2**attempt)
-        time.sleep(self._jitter.uniform(0, ceiling_s))
+        time.sleep(self._backoff.pause_s(attempt, self._jitter))
 
 
 def _is_in_time(pending: Pending) -> bool:

@@ -15,7 +15,7 @@ DUE_ATTEMPTS = """
     CROSS JOIN LATERAL (
         SELECT merchant_id, payment_intent_id, id, fence, due_at
         FROM psp_attempts
-        WHERE bucket = wanted.bucket AND state IN ('RUNNING', 'UNKNOWN') AND due_at <= %s
+        WHERE bucket = wanted.bucket AND state IN ('RUNNING', 'UNKNOWN', 'ACCEPTED') AND due_at <= %s
         ORDER BY due_at
         LIMIT %s
     ) AS due

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from payflow.domain.folding.submission import Submission
 from payflow.domain.folding.working_set import KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.ids import slot_candidates
 from payflow.domain.intent.commands import (
+    ApplyNotice,
     CreateIntent,
     RecordOutcome,
     ReverseCapture,
@@ -18,6 +20,7 @@ from payflow.domain.intent.commands import (
 )
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
 from payflow.domain.ledger.commands import LedgerCommand
+from payflow.domain.ledger.posting_rules import Book
 from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
 from payflow.domain.routing.commands import RoutingCommand
 from payflow.store import pipelining, rows
@@ -59,7 +62,8 @@ ATTEMPTS = f"""
     SELECT attempt.merchant_id, {columns_of(Attempt, "attempt")}
     FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, payment_intent_id)
     JOIN psp_attempts AS attempt USING (merchant_id, payment_intent_id)
-    WHERE attempt.state IN ('RUNNING', 'UNKNOWN', 'PARKED') OR attempt.id = ANY (%s)
+    WHERE attempt.state IN ('RUNNING', 'UNKNOWN', 'ACCEPTED', 'PARKED', 'STRAY') OR attempt.id = ANY (%s)
+       OR attempt.payment_intent_id = ANY (%s)
 """
 
 # The first event of a command stands for all of them: only it is in the index.
@@ -68,7 +72,7 @@ COMMITTED = """
     WHERE merchant_id = ANY (%s) AND causation_id = ANY (%s) AND causation_seq = 0
 """
 
-_POSTING = (RecordOutcome, StartRefund, ReverseCapture, ReverseRefund)
+_POSTING = (RecordOutcome, ApplyNotice, StartRefund, ReverseCapture, ReverseRefund)
 
 
 def load(
@@ -105,6 +109,8 @@ class _Loading:
             if not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | CreateIntent)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
+        noticed = [one for one in commands if isinstance(one, ApplyNotice)]
+        refunds += [refund_id for one in noticed for refund_id in one.refund_ids]
         attempts = [one.attempt_id for one in commands if isinstance(one, RecordOutcome)]
         slots = [
             slot
@@ -112,6 +118,7 @@ class _Loading:
             if isinstance(one, CreateMerchant)
             for slot in slot_candidates(one.merchant_id)
         ]
+        self._connection = connection
         self._ledger = LedgerLoading(connection, submissions)
         self._routing = RoutingLoading(connection, submissions)
         execute = connection.execute
@@ -122,9 +129,18 @@ class _Loading:
         self._keys = execute(KEYS, columns(keys)) if keys else None
         self._intents = execute(INTENTS, columns(intents)) if intents else None
         self._refunds = execute(REFUNDS, [*columns(intents), refunds]) if intents else None
-        self._attempts = execute(ATTEMPTS, [*columns(intents), attempts]) if intents else None
+        self._attempts = self._attempts_of(intents, attempts, noticed)
         command_ids = [submission.command_id for submission in submissions]
         self._committed = execute(COMMITTED, [merchant_ids, command_ids]) if committed else None
+
+    def _attempts_of(
+        self, intents: list[MerchantScoped], attempts: list[str], noticed: list[ApplyNotice]
+    ) -> Iterable[dict[str, Any]]:
+        """The open ones and those that are named; a notice may be about any."""
+        if not intents:
+            return ()
+        whole = [one.intent_id for one in noticed]
+        return self._connection.execute(ATTEMPTS, [*columns(intents), attempts, whole])
 
     def working_set(self) -> WorkingSet:
         """What the statements found."""
@@ -168,7 +184,7 @@ class _Loading:
             refunds = {**aggregate.refunds, row["id"]: rows.refund(row)}
             texts = {**aggregate.texts, row["id"]: rows.texts_of(row)}
             found[scoped] = replace(aggregate, refunds=refunds, texts=texts)
-        for row in self._attempts or ():
+        for row in self._attempts:
             scoped = (row["merchant_id"], row["payment_intent_id"])
             attempts = {**found[scoped].attempts, row["id"]: rows.attempt(row)}
             found[scoped] = replace(found[scoped], attempts=attempts)
@@ -182,6 +198,8 @@ def _key_pairs(submissions: Sequence[Submission]) -> Iterable[MerchantScoped]:
             yield command.merchant_id, submission.claim.key
         if isinstance(command, RecordOutcome) and command.idempotency_key:
             yield command.merchant_id, command.idempotency_key
+        if isinstance(command, ApplyNotice):
+            yield from ((command.merchant_id, key) for key in command.idempotency_keys)
 
 
 def _payment_accounts(submissions: Sequence[Submission], working: WorkingSet) -> Iterable[MerchantScoped]:
@@ -189,5 +207,12 @@ def _payment_accounts(submissions: Sequence[Submission], working: WorkingSet) ->
         command = submission.command
         if isinstance(command, _POSTING):
             aggregate = working.intents.get((command.merchant_id, command.intent_id))
-            for account_id in aggregate.intent.book.accounts() if aggregate else ():
-                yield command.merchant_id, account_id
+            for book in _books_of(aggregate) if aggregate else ():
+                yield from ((command.merchant_id, account_id) for account_id in book.accounts())
+
+
+def _books_of(aggregate: IntentAggregate) -> Iterable[Book]:
+    """The intent's, and those of attempts at other PSP accounts, which may turn out to have succeeded."""
+    currency = aggregate.intent.currency
+    elsewhere = (Book(attempt.psp_account_id, currency) for attempt in aggregate.attempts.values())
+    return dict.fromkeys((aggregate.intent.book, *elsewhere))

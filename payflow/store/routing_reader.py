@@ -1,4 +1,4 @@
-"""Reads rules, experiments with their payments, and what became of routed payments."""
+"""Reads rules, experiments with their payments, and decisions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from datetime import datetime
 
 from payflow.domain.ids import BUCKETS
 from payflow.domain.intent.events import PaymentIntentRouted
-from payflow.domain.intent.state import Attempt
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.experiment import Experiment
 from payflow.domain.routing.results import Tally
 from payflow.domain.routing.state import RulesVersion
-from payflow.store import routing_rows, rows
+from payflow.store import routing_rows
 from payflow.store.columns import columns_of
 from payflow.store.read_pool import ReadPool
 from payflow.wire.events import BY_DOMAIN, from_payload
@@ -67,16 +66,8 @@ LAST_DECISION = """
     LIMIT 1
 """
 
-ATTEMPTS = f"""
-    SELECT {columns_of(Attempt, "attempt")} FROM psp_attempts AS attempt
-    WHERE attempt.merchant_id = %s AND attempt.payment_intent_id = %s
-    ORDER BY attempt.id
-    LIMIT %s
-"""
-
 # Behind every id: ids are lower-case ASCII.
 NEWEST = "\x7f"
-ATTEMPTS_MAX = 100
 
 _ROUTED = BY_DOMAIN[PaymentIntentRouted].name
 
@@ -129,8 +120,3 @@ class RoutingReader:
         if row is None or not isinstance(event, PaymentIntentRouted):
             return None
         return event.decision, row["occurred_at"]
-
-    def attempts(self, merchant_id: str, intent_id: str, deadline: float) -> list[Attempt]:
-        """A payment's calls to PSPs, oldest first, ATTEMPTS_MAX at most."""
-        found = self._pool.all(ATTEMPTS, (merchant_id, intent_id, ATTEMPTS_MAX), deadline)
-        return [rows.attempt(row) for row in found]

@@ -78,6 +78,7 @@ def attempt(row: Row) -> Attempt:
     values = {name: row[name] for name in Attempt.__match_args__}
     values["operation"] = OperationType(row["operation"])
     values["state"] = AttemptState(row["state"])
+    values["failure"] = _failure(row["failure"])
     return Attempt(**values)
 
 
@@ -138,11 +139,14 @@ def _operation(content: Row | None) -> Operation | None:
         content["attempt_id"],
         IntentStatus(content["resumes"]),
         _cancellation_reason(content["cancellation_reason"]),
+        tuple(content.get("fallbacks", ())),
     )
 
 
 def _failure(content: Row | None) -> Failure | None:
-    return Failure(**{**content, "advice": Advice(content["advice"])}) if content else None
+    if not content:
+        return None
+    return Failure(**{**content, "advice": Advice(content.get("advice", Advice.NEVER))})
 
 
 def _cancellation_reason(content: str | None) -> CancellationReason | None:

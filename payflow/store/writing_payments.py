@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from payflow.domain.folding.working_set import Changes, MerchantScoped, WorkingSet
-from payflow.domain.intent.state import IntentAggregate, PaymentIntent
+from payflow.domain.intent.state import OPEN_ATTEMPTS, IntentAggregate, PaymentIntent
 from payflow.store import rows
 from payflow.store.statement import Statement, columns, insert
 
@@ -15,14 +15,14 @@ NEW_INTENTS = """
         operation, authorized_amount, captured_amount, fee_amount, refunded_amount, refund_pending_amount,
         psp, psp_account_id, psp_payment_id, next_action, failure, cancellation_reason,
         hold_transaction_id, capture_transaction_id, attempts_started, created_at, updated_at,
-        authorized_at, authorization_expires_at, captured_at, canceled_at, experiment_id, experiment_arm,
-        routing_cost)
+        authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country,
+        experiment_id, experiment_arm, routing_cost)
     SELECT merchant_id, id, bucket, version, status, amount, currency, capture_method, payment_method,
            operation, authorized_amount, captured_amount, fee_amount, refunded_amount, refund_pending_amount,
            psp, psp_account_id, psp_payment_id, next_action, failure, cancellation_reason,
            hold_transaction_id, capture_transaction_id, attempts_started, created_at, updated_at,
-           authorized_at, authorization_expires_at, captured_at, canceled_at, experiment_id, experiment_arm,
-           routing_cost
+           authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country,
+           experiment_id, experiment_arm, routing_cost
     FROM json_populate_recordset(NULL::payment_intents, %s)
 """
 
@@ -61,14 +61,17 @@ ATTEMPTS = """
     INSERT INTO psp_attempts (
         merchant_id, payment_intent_id, id, bucket, operation, amount, currency, psp_account_id,
         connector, psp_key, payment_method, psp_payment_id, sale, refund_id, idempotency_key, state,
-        fence, checks, due_at, started_at, finished_at)
+        fence, checks, due_at, started_at, finished_at, vanished, return_url, action_result, psp_reference,
+        shuts_out, undoes, undoes_transaction_id, failure)
     SELECT merchant_id, payment_intent_id, id, bucket, operation, amount, currency, psp_account_id,
            connector, psp_key, payment_method, psp_payment_id, sale, refund_id, idempotency_key, state,
-           fence, checks, due_at, started_at, finished_at
+           fence, checks, due_at, started_at, finished_at, vanished, return_url, action_result, psp_reference,
+           shuts_out, undoes, undoes_transaction_id, failure
     FROM json_populate_recordset(NULL::psp_attempts, %s)
     ON CONFLICT (merchant_id, payment_intent_id, id) DO UPDATE
     SET state = excluded.state, fence = excluded.fence, checks = excluded.checks, due_at = excluded.due_at,
-        finished_at = excluded.finished_at
+        finished_at = excluded.finished_at, vanished = excluded.vanished,
+        psp_reference = excluded.psp_reference, shuts_out = excluded.shuts_out, failure = excluded.failure
 """
 
 LoadedIntents = Mapping[MerchantScoped, IntentAggregate]
@@ -92,6 +95,8 @@ def intent_statements(working: WorkingSet, changes: Changes, loaded: LoadedInten
         for attempt in now.attempts.values()
         if before is None or before.attempts.get(attempt.id) is not attempt
     ]
+    # The one that ends comes before the one that takes its place: only one operation may be in flight.
+    attempts.sort(key=lambda row: row["state"] in OPEN_ATTEMPTS)
     yield from insert(ATTEMPTS, attempts)
 
 

@@ -59,6 +59,10 @@ class Event(_message.Message):
     PAYMENT_INTENT_CANCELED_FIELD_NUMBER: _builtins.int
     PAYMENT_INTENT_FAILED_FIELD_NUMBER: _builtins.int
     PAYMENT_INTENT_CAPTURE_REVERSED_FIELD_NUMBER: _builtins.int
+    PAYMENT_INTENT_FAILED_OVER_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ACCEPTED_FIELD_NUMBER: _builtins.int
+    ATTEMPT_STRAYED_FIELD_NUMBER: _builtins.int
+    ATTEMPT_UNDONE_FIELD_NUMBER: _builtins.int
     REFUND_CREATED_FIELD_NUMBER: _builtins.int
     REFUND_SUCCEEDED_FIELD_NUMBER: _builtins.int
     REFUND_FAILED_FIELD_NUMBER: _builtins.int
@@ -162,6 +166,22 @@ class Event(_message.Message):
         """A capture was rejected after it had succeeded."""
 
     @_builtins.property
+    def payment_intent_failed_over(self) -> Global___PaymentIntentFailedOver:
+        """Another PSP account is tried."""
+
+    @_builtins.property
+    def attempt_accepted(self) -> Global___AttemptAccepted:
+        """The PSP took the operation in and tells later."""
+
+    @_builtins.property
+    def attempt_strayed(self) -> Global___AttemptStrayed:
+        """An authorization succeeded after it had been given up."""
+
+    @_builtins.property
+    def attempt_undone(self) -> Global___AttemptUndone:
+        """What a stray authorization had done is undone."""
+
+    @_builtins.property
     def refund_created(self) -> Global___RefundCreated:
         """A refund was asked for."""
 
@@ -239,6 +259,10 @@ class Event(_message.Message):
         payment_intent_canceled: Global___PaymentIntentCanceled | None = ...,
         payment_intent_failed: Global___PaymentIntentFailed | None = ...,
         payment_intent_capture_reversed: Global___PaymentIntentCaptureReversed | None = ...,
+        payment_intent_failed_over: Global___PaymentIntentFailedOver | None = ...,
+        attempt_accepted: Global___AttemptAccepted | None = ...,
+        attempt_strayed: Global___AttemptStrayed | None = ...,
+        attempt_undone: Global___AttemptUndone | None = ...,
         refund_created: Global___RefundCreated | None = ...,
         refund_succeeded: Global___RefundSucceeded | None = ...,
         refund_failed: Global___RefundFailed | None = ...,
@@ -252,11 +276,11 @@ class Event(_message.Message):
         experiment_started: Global___ExperimentStarted | None = ...,
         experiment_stopped: Global___ExperimentStopped | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped"]  # noqa: Y015
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
@@ -383,6 +407,10 @@ class Attempt(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     DUE_AT_FIELD_NUMBER: _builtins.int
     REFUND_ID_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    ACTION_RESULT_FIELD_NUMBER: _builtins.int
+    UNDOES_FIELD_NUMBER: _builtins.int
+    UNDOES_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, `att_…`."""
     operation: _payment_types_pb2.OperationType.ValueType
@@ -403,6 +431,14 @@ class Attempt(_message.Message):
     """The caller's idempotency key that this attempt answers, when one does."""
     refund_id: _builtins.str
     """The refund the call is about."""
+    return_url: _builtins.str
+    """Where the payer comes back to, for an authorization."""
+    action_result: _builtins.str
+    """What the payer brought back, for an authorization that is resumed."""
+    undoes: _builtins.str
+    """The stray attempt that this one undoes."""
+    undoes_transaction_id: _builtins.str
+    """What the stray attempt booked."""
     @_builtins.property
     def due_at(self) -> _timestamp_pb2.Timestamp:
         """When the lease of whoever makes the call runs out."""
@@ -421,10 +457,14 @@ class Attempt(_message.Message):
         idempotency_key: _builtins.str = ...,
         due_at: _timestamp_pb2.Timestamp | None = ...,
         refund_id: _builtins.str = ...,
+        return_url: _builtins.str = ...,
+        action_result: _builtins.str = ...,
+        undoes: _builtins.str = ...,
+        undoes_transaction_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "connector", b"connector", "due_at", b"due_at", "id", b"id", "idempotency_key", b"idempotency_key", "operation", b"operation", "payment_method", b"payment_method", "psp_account_id", b"psp_account_id", "psp_key", b"psp_key", "psp_payment_id", b"psp_payment_id", "refund_id", b"refund_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_result", b"action_result", "amount", b"amount", "connector", b"connector", "due_at", b"due_at", "id", b"id", "idempotency_key", b"idempotency_key", "operation", b"operation", "payment_method", b"payment_method", "psp_account_id", b"psp_account_id", "psp_key", b"psp_key", "psp_payment_id", b"psp_payment_id", "refund_id", b"refund_id", "return_url", b"return_url", "undoes", b"undoes", "undoes_transaction_id", b"undoes_transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -607,6 +647,8 @@ class PaymentIntentCreated(_message.Message):
     CAPTURE_METHOD_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     TEXT_SHA256_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_TYPE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
     amount: _builtins.int
     """Minor units."""
     currency: _builtins.str
@@ -617,6 +659,10 @@ class PaymentIntentCreated(_message.Message):
     """The PSP token, when it was given."""
     text_sha256: _builtins.bytes
     """SHA-256 of the description and metadata, which are kept apart so that they can be erased."""
+    payment_method_type: _builtins.str
+    """The kind of payment method, such as `card`."""
+    country: _builtins.str
+    """The payer's country (ISO 3166-1 alpha-2), where it is known."""
     def __init__(
         self,
         *,
@@ -625,10 +671,12 @@ class PaymentIntentCreated(_message.Message):
         capture_method: _payment_types_pb2.CaptureMethod.ValueType = ...,
         payment_method: _builtins.str = ...,
         text_sha256: _builtins.bytes = ...,
+        payment_method_type: _builtins.str = ...,
+        country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "currency", b"currency", "payment_method", b"payment_method", "text_sha256", b"text_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "country", b"country", "currency", b"currency", "payment_method", b"payment_method", "payment_method_type", b"payment_method_type", "text_sha256", b"text_sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,25 +690,75 @@ class PaymentIntentOperationStarted(_message.Message):
 
     ATTEMPT_FIELD_NUMBER: _builtins.int
     CANCELLATION_REASON_FIELD_NUMBER: _builtins.int
+    FALLBACKS_FIELD_NUMBER: _builtins.int
     cancellation_reason: _payment_types_pb2.CancellationReason.ValueType
     """Why it is canceled, when it is."""
     @_builtins.property
     def attempt(self) -> Global___Attempt:
         """The call."""
 
+    @_builtins.property
+    def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The PSP accounts that an authorization may go on to, best first."""
+
     def __init__(
         self,
         *,
         attempt: Global___Attempt | None = ...,
         cancellation_reason: _payment_types_pb2.CancellationReason.ValueType = ...,
+        fallbacks: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancellation_reason", b"cancellation_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancellation_reason", b"cancellation_reason", "fallbacks", b"fallbacks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentIntentOperationStarted: _TypeAlias = PaymentIntentOperationStarted  # noqa: Y015
+
+@_typing.final
+class PaymentIntentFailedOver(_message.Message):
+    """An attempt provably did nothing, or was declined as another PSP may not, and another account is tried."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    DECLINED_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    FALLBACKS_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt that ended so."""
+    declined: _builtins.bool
+    """Whether the PSP answered no; otherwise it did nothing."""
+    @_builtins.property
+    def failure(self) -> _payment_types_pb2.Failure:
+        """Why."""
+
+    @_builtins.property
+    def attempt(self) -> Global___Attempt:
+        """The call that is about to be made."""
+
+    @_builtins.property
+    def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The PSP accounts that are still left, best first."""
+
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        declined: _builtins.bool = ...,
+        failure: _payment_types_pb2.Failure | None = ...,
+        attempt: Global___Attempt | None = ...,
+        fallbacks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_id", b"attempt_id", "declined", b"declined", "failure", b"failure", "fallbacks", b"fallbacks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentIntentFailedOver: _TypeAlias = PaymentIntentFailedOver  # noqa: Y015
 
 @_typing.final
 class AttemptResumed(_message.Message):
@@ -725,6 +823,112 @@ class AttemptOutcomeUnknown(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AttemptOutcomeUnknown: _TypeAlias = AttemptOutcomeUnknown  # noqa: Y015
+
+@_typing.final
+class AttemptAccepted(_message.Message):
+    """The PSP took the operation in and tells later, by webhook; without a word it is asked at `due_at`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    SHUTS_OUT_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt."""
+    psp_reference: _builtins.str
+    """What the PSP calls the operation."""
+    checks: _builtins.int
+    """How often the PSP has been asked since."""
+    shuts_out: _builtins.bool
+    """Whether what it took in cancels whatever had become of the operation."""
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is asked next."""
+
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        psp_reference: _builtins.str = ...,
+        checks: _builtins.int = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        shuts_out: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "checks", b"checks", "due_at", b"due_at", "psp_reference", b"psp_reference", "shuts_out", b"shuts_out"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttemptAccepted: _TypeAlias = AttemptAccepted  # noqa: Y015
+
+@_typing.final
+class AttemptStrayed(_message.Message):
+    """An authorization succeeded after it had been given up: it is voided or refunded."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    PSP_PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt."""
+    psp_payment_id: _builtins.str
+    """The PSP's own identifier of the payment."""
+    @_builtins.property
+    def attempt(self) -> Global___Attempt:
+        """The call that undoes it, about to be made."""
+
+    @_builtins.property
+    def transaction(self) -> Global___BookedTransaction:
+        """What it did, in the ledger."""
+
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        psp_payment_id: _builtins.str = ...,
+        attempt: Global___Attempt | None = ...,
+        transaction: Global___BookedTransaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_id", b"attempt_id", "psp_payment_id", b"psp_payment_id", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttemptStrayed: _TypeAlias = AttemptStrayed  # noqa: Y015
+
+@_typing.final
+class AttemptUndone(_message.Message):
+    """What a stray authorization had done is undone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_FIELD_NUMBER: _builtins.int
+    attempt_id: _builtins.str
+    """The attempt that undid it."""
+    @_builtins.property
+    def transaction(self) -> Global___BookedTransaction:
+        """The release or reversal in the ledger."""
+
+    def __init__(
+        self,
+        *,
+        attempt_id: _builtins.str = ...,
+        transaction: Global___BookedTransaction | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "transaction", b"transaction"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AttemptUndone: _TypeAlias = AttemptUndone  # noqa: Y015
 
 @_typing.final
 class AttemptParked(_message.Message):

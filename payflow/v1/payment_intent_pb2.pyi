@@ -94,6 +94,38 @@ PAYMENT_INTENT_STATUS_FAILED: PaymentIntentStatus.ValueType  # 8
 """Declined or rejected; see `failure`."""
 Global___PaymentIntentStatus: _TypeAlias = PaymentIntentStatus  # noqa: Y015
 
+class _StuckState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StuckStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StuckState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STUCK_STATE_UNSPECIFIED: _StuckState.ValueType  # 0
+    """Not a state."""
+    STUCK_STATE_RUNNING: _StuckState.ValueType  # 1
+    """Somebody is calling the PSP, or died while doing so."""
+    STUCK_STATE_UNKNOWN: _StuckState.ValueType  # 2
+    """The PSP did not answer; it is asked again at `next_check_at`."""
+    STUCK_STATE_ACCEPTED: _StuckState.ValueType  # 3
+    """The PSP took it in and tells by webhook; it is asked at `next_check_at` where it can be."""
+    STUCK_STATE_PARKED: _StuckState.ValueType  # 4
+    """Every check is used up: an operator has to look."""
+
+class StuckState(_StuckState, metaclass=_StuckStateEnumTypeWrapper):
+    """Where a PSP call without an outcome stands."""
+
+STUCK_STATE_UNSPECIFIED: StuckState.ValueType  # 0
+"""Not a state."""
+STUCK_STATE_RUNNING: StuckState.ValueType  # 1
+"""Somebody is calling the PSP, or died while doing so."""
+STUCK_STATE_UNKNOWN: StuckState.ValueType  # 2
+"""The PSP did not answer; it is asked again at `next_check_at`."""
+STUCK_STATE_ACCEPTED: StuckState.ValueType  # 3
+"""The PSP took it in and tells by webhook; it is asked at `next_check_at` where it can be."""
+STUCK_STATE_PARKED: StuckState.ValueType  # 4
+"""Every check is used up: an operator has to look."""
+Global___StuckState: _TypeAlias = StuckState  # noqa: Y015
+
 @_typing.final
 class Operation(_message.Message):
     """What is in flight at a PSP while the intent is PROCESSING."""
@@ -181,6 +213,8 @@ class PaymentIntent(_message.Message):
     CAPTURED_AT_FIELD_NUMBER: _builtins.int
     CANCELED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_TYPE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, `pi_…`; it carries the merchant, so that it is enough to find the intent."""
     merchant_id: _builtins.str
@@ -215,6 +249,10 @@ class PaymentIntent(_message.Message):
     """Why it was canceled; only in CANCELED."""
     version: _builtins.int
     """Grows by one with every event of the intent."""
+    payment_method_type: _builtins.str
+    """The kind of payment method, such as `card`, `apple_pay` or `google_pay`."""
+    country: _builtins.str
+    """The payer's country (ISO 3166-1 alpha-2), where it is known."""
     @_builtins.property
     def operation(self) -> Global___Operation:
         """What is in flight; only while PROCESSING."""
@@ -285,10 +323,12 @@ class PaymentIntent(_message.Message):
         captured_at: _timestamp_pb2.Timestamp | None = ...,
         canceled_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        payment_method_type: _builtins.str = ...,
+        country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["authorization_expires_at", b"authorization_expires_at", "authorized_at", b"authorized_at", "canceled_at", b"canceled_at", "captured_at", b"captured_at", "created_at", b"created_at", "failure", b"failure", "next_action", b"next_action", "operation", b"operation", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "authorization_expires_at", b"authorization_expires_at", "authorized_amount", b"authorized_amount", "authorized_at", b"authorized_at", "canceled_at", b"canceled_at", "cancellation_reason", b"cancellation_reason", "capture_method", b"capture_method", "captured_amount", b"captured_amount", "captured_at", b"captured_at", "created_at", b"created_at", "currency", b"currency", "description", b"description", "failure", b"failure", "id", b"id", "merchant_id", b"merchant_id", "metadata", b"metadata", "next_action", b"next_action", "operation", b"operation", "payment_method", b"payment_method", "psp", b"psp", "psp_account_id", b"psp_account_id", "psp_payment_id", b"psp_payment_id", "refund_pending_amount", b"refund_pending_amount", "refunded_amount", b"refunded_amount", "status", b"status", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "authorization_expires_at", b"authorization_expires_at", "authorized_amount", b"authorized_amount", "authorized_at", b"authorized_at", "canceled_at", b"canceled_at", "cancellation_reason", b"cancellation_reason", "capture_method", b"capture_method", "captured_amount", b"captured_amount", "captured_at", b"captured_at", "country", b"country", "created_at", b"created_at", "currency", b"currency", "description", b"description", "failure", b"failure", "id", b"id", "merchant_id", b"merchant_id", "metadata", b"metadata", "next_action", b"next_action", "operation", b"operation", "payment_method", b"payment_method", "payment_method_type", b"payment_method_type", "psp", b"psp", "psp_account_id", b"psp_account_id", "psp_payment_id", b"psp_payment_id", "refund_pending_amount", b"refund_pending_amount", "refunded_amount", b"refunded_amount", "status", b"status", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,6 +367,8 @@ class CreatePaymentIntentRequest(_message.Message):
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_TYPE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """The merchant whose payment it is; from the API key where authentication is on."""
     amount: _builtins.int
@@ -339,6 +381,12 @@ class CreatePaymentIntentRequest(_message.Message):
     """A PSP token, never a card number; may be given at authorize instead."""
     description: _builtins.str
     """Free text, at most 1,000 characters."""
+    payment_method_type: _builtins.str
+    """The kind of payment method, by which PSPs are chosen: at most 40 lower-case letters, digits and `_`;
+    `card` when not given.
+    """
+    country: _builtins.str
+    """The payer's country (ISO 3166-1 alpha-2, upper case), by which PSPs may be chosen."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """At most 50 keys of 40 characters, values of 500."""
@@ -353,10 +401,12 @@ class CreatePaymentIntentRequest(_message.Message):
         payment_method: _builtins.str = ...,
         description: _builtins.str = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        payment_method_type: _builtins.str = ...,
+        country: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "currency", b"currency", "description", b"description", "merchant_id", b"merchant_id", "metadata", b"metadata", "payment_method", b"payment_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "capture_method", b"capture_method", "country", b"country", "currency", b"currency", "description", b"description", "merchant_id", b"merchant_id", "metadata", b"metadata", "payment_method", b"payment_method", "payment_method_type", b"payment_method_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -459,22 +509,30 @@ class AuthorizePaymentIntentRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    ACTION_RESULT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The intent."""
     payment_method: _builtins.str
     """The PSP token to pay with, when create did not name one; test mode falls back to `pm_card_visa`."""
     merchant_id: _builtins.str
     """Optional; a foreign merchant's intent is NOT_FOUND."""
+    return_url: _builtins.str
+    """Where a PSP sends the payer back to after an action, an http or https URL of at most 2,000 characters."""
+    action_result: _builtins.str
+    """What the payer brought back from an action, such as Adyen's `redirectResult`; at most 8,000 characters."""
     def __init__(
         self,
         *,
         id: _builtins.str = ...,
         payment_method: _builtins.str = ...,
         merchant_id: _builtins.str = ...,
+        return_url: _builtins.str = ...,
+        action_result: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "merchant_id", b"merchant_id", "payment_method", b"payment_method"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action_result", b"action_result", "id", b"id", "merchant_id", b"merchant_id", "payment_method", b"payment_method", "return_url", b"return_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -599,3 +657,179 @@ class ListPaymentIntentEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPaymentIntentEventsResponse: _TypeAlias = ListPaymentIntentEventsResponse  # noqa: Y015
+
+@_typing.final
+class StuckOperation(_message.Message):
+    """A PSP call without an outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_INTENT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    REFUND_ID_FIELD_NUMBER: _builtins.int
+    PSP_FIELD_NUMBER: _builtins.int
+    PSP_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    PSP_KEY_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    NEXT_CHECK_AT_FIELD_NUMBER: _builtins.int
+    UNDOES_FIELD_NUMBER: _builtins.int
+    payment_intent_id: _builtins.str
+    """The intent."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    attempt_id: _builtins.str
+    """The call, `att_…`."""
+    type: _payment_types_pb2.OperationType.ValueType
+    """The kind of call."""
+    amount: _builtins.int
+    """Minor units of `currency`."""
+    currency: _builtins.str
+    """ISO 4217 code."""
+    refund_id: _builtins.str
+    """The refund the call is about."""
+    psp: _builtins.str
+    """The connector."""
+    psp_account_id: _builtins.str
+    """The merchant's account at that PSP."""
+    psp_key: _builtins.str
+    """The reference that the PSP was given: what to search for in its dashboard."""
+    state: Global___StuckState.ValueType
+    """Where it stands."""
+    age_s: _builtins.int
+    """Whole seconds since then."""
+    checks: _builtins.int
+    """How often the PSP has been asked what became of it."""
+    undoes: _builtins.str
+    """The call whose late success this one undoes."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When it was started."""
+
+    @_builtins.property
+    def next_check_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is asked next, or the lease of whoever calls runs out; not when parked."""
+
+    def __init__(
+        self,
+        *,
+        payment_intent_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        attempt_id: _builtins.str = ...,
+        type: _payment_types_pb2.OperationType.ValueType = ...,
+        amount: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        refund_id: _builtins.str = ...,
+        psp: _builtins.str = ...,
+        psp_account_id: _builtins.str = ...,
+        psp_key: _builtins.str = ...,
+        state: Global___StuckState.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        age_s: _builtins.int = ...,
+        checks: _builtins.int = ...,
+        next_check_at: _timestamp_pb2.Timestamp | None = ...,
+        undoes: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_check_at", b"next_check_at", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_s", b"age_s", "amount", b"amount", "attempt_id", b"attempt_id", "checks", b"checks", "currency", b"currency", "merchant_id", b"merchant_id", "next_check_at", b"next_check_at", "payment_intent_id", b"payment_intent_id", "psp", b"psp", "psp_account_id", b"psp_account_id", "psp_key", b"psp_key", "refund_id", b"refund_id", "since", b"since", "state", b"state", "type", b"type", "undoes", b"undoes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StuckOperation: _TypeAlias = StuckOperation  # noqa: Y015
+
+@_typing.final
+class ListStuckOperationsRequest(_message.Message):
+    """What ListStuckOperations needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    AGE_MIN_S_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """Only this merchant's; every merchant's when not given."""
+    age_min_s: _builtins.int
+    """Only those that are at least so many seconds old, 0 to 2,592,000; 60 when not given."""
+    page_size: _builtins.int
+    """At most this many; 50 when not given, at most 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        merchant_id: _builtins.str = ...,
+        age_min_s: _builtins.int | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_age_min_s", b"_age_min_s", "age_min_s", b"age_min_s"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_age_min_s", b"_age_min_s", "age_min_s", b"age_min_s", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__age_min_s: _TypeAlias = _typing.Literal["age_min_s"]  # noqa: Y015
+    _WhichOneofArgType__age_min_s: _TypeAlias = _typing.Literal["_age_min_s", b"_age_min_s"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__age_min_s) -> _WhichOneofReturnType__age_min_s | None: ...
+
+Global___ListStuckOperationsRequest: _TypeAlias = ListStuckOperationsRequest  # noqa: Y015
+
+@_typing.final
+class ListStuckOperationsResponse(_message.Message):
+    """One page of PSP calls without an outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page; empty on the last one."""
+    @_builtins.property
+    def operations(self) -> _containers.RepeatedCompositeFieldContainer[Global___StuckOperation]:
+        """Oldest first."""
+
+    def __init__(
+        self,
+        *,
+        operations: _abc.Iterable[Global___StuckOperation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "operations", b"operations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStuckOperationsResponse: _TypeAlias = ListStuckOperationsResponse  # noqa: Y015
+
+@_typing.final
+class ResolvePaymentIntentRequest(_message.Message):
+    """What ResolvePaymentIntent needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The intent."""
+    merchant_id: _builtins.str
+    """Optional; a foreign merchant's intent is NOT_FOUND."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "merchant_id", b"merchant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolvePaymentIntentRequest: _TypeAlias = ResolvePaymentIntentRequest  # noqa: Y015

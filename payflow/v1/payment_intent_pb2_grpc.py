@@ -71,6 +71,16 @@ class PaymentIntentServiceStub:
                 request_serializer=payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsRequest.SerializeToString,
                 response_deserializer=payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsResponse.FromString,
                 _registered_method=True)
+        self.ListStuckOperations = channel.unary_unary(
+                '/payflow.v1.PaymentIntentService/ListStuckOperations',
+                request_serializer=payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsResponse.FromString,
+                _registered_method=True)
+        self.ResolvePaymentIntent = channel.unary_unary(
+                '/payflow.v1.PaymentIntentService/ResolvePaymentIntent',
+                request_serializer=payflow_dot_v1_dot_payment__intent__pb2.ResolvePaymentIntentRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_payment__intent__pb2.PaymentIntent.FromString,
+                _registered_method=True)
 
 
 class PaymentIntentServiceServicer:
@@ -130,6 +140,22 @@ class PaymentIntentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStuckOperations(self, request, context):
+        """Lists the PSP calls without an outcome, oldest first, for operators: those that nobody has answered yet,
+        those that the PSP tells of later, and those that are parked until somebody looks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolvePaymentIntent(self, request, context):
+        """Asks the PSPs at once what became of an intent's calls without an outcome, parked ones included, and
+        answers the intent as it stands then. To ask again with the same key asks again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentIntentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -167,6 +193,16 @@ def add_PaymentIntentServiceServicer_to_server(servicer, server):
                     servicer.ListPaymentIntentEvents,
                     request_deserializer=payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsRequest.FromString,
                     response_serializer=payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsResponse.SerializeToString,
+            ),
+            'ListStuckOperations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStuckOperations,
+                    request_deserializer=payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsResponse.SerializeToString,
+            ),
+            'ResolvePaymentIntent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolvePaymentIntent,
+                    request_deserializer=payflow_dot_v1_dot_payment__intent__pb2.ResolvePaymentIntentRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_payment__intent__pb2.PaymentIntent.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -360,6 +396,60 @@ class PaymentIntentService:
             '/payflow.v1.PaymentIntentService/ListPaymentIntentEvents',
             payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsRequest.SerializeToString,
             payflow_dot_v1_dot_payment__intent__pb2.ListPaymentIntentEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStuckOperations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.PaymentIntentService/ListStuckOperations',
+            payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsRequest.SerializeToString,
+            payflow_dot_v1_dot_payment__intent__pb2.ListStuckOperationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolvePaymentIntent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.PaymentIntentService/ResolvePaymentIntent',
+            payflow_dot_v1_dot_payment__intent__pb2.ResolvePaymentIntentRequest.SerializeToString,
+            payflow_dot_v1_dot_payment__intent__pb2.PaymentIntent.FromString,
             options,
             channel_credentials,
             insecure,

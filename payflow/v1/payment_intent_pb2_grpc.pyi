@@ -78,6 +78,14 @@ class PaymentIntentServiceStub:
     """Cancels an intent that is not captured; an authorization is voided at the PSP."""
     ListPaymentIntentEvents: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.ListPaymentIntentEventsRequest, _payment_intent_pb2.ListPaymentIntentEventsResponse]
     """The audit trail of one intent, oldest first: everything that ever happened to it."""
+    ListStuckOperations: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.ListStuckOperationsRequest, _payment_intent_pb2.ListStuckOperationsResponse]
+    """Lists the PSP calls without an outcome, oldest first, for operators: those that nobody has answered yet,
+    those that the PSP tells of later, and those that are parked until somebody looks.
+    """
+    ResolvePaymentIntent: _grpc.UnaryUnaryMultiCallable[_payment_intent_pb2.ResolvePaymentIntentRequest, _payment_intent_pb2.PaymentIntent]
+    """Asks the PSPs at once what became of an intent's calls without an outcome, parked ones included, and
+    answers the intent as it stands then. To ask again with the same key asks again.
+    """
 
 @_typing.type_check_only
 class PaymentIntentServiceAsyncStub(PaymentIntentServiceStub):
@@ -105,6 +113,14 @@ class PaymentIntentServiceAsyncStub(PaymentIntentServiceStub):
     """Cancels an intent that is not captured; an authorization is voided at the PSP."""
     ListPaymentIntentEvents: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.ListPaymentIntentEventsRequest, _payment_intent_pb2.ListPaymentIntentEventsResponse]  # type: ignore[assignment]
     """The audit trail of one intent, oldest first: everything that ever happened to it."""
+    ListStuckOperations: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.ListStuckOperationsRequest, _payment_intent_pb2.ListStuckOperationsResponse]  # type: ignore[assignment]
+    """Lists the PSP calls without an outcome, oldest first, for operators: those that nobody has answered yet,
+    those that the PSP tells of later, and those that are parked until somebody looks.
+    """
+    ResolvePaymentIntent: _aio.UnaryUnaryMultiCallable[_payment_intent_pb2.ResolvePaymentIntentRequest, _payment_intent_pb2.PaymentIntent]  # type: ignore[assignment]
+    """Asks the PSPs at once what became of an intent's calls without an outcome, parked ones included, and
+    answers the intent as it stands then. To ask again with the same key asks again.
+    """
 
 class PaymentIntentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Takes a payment through its life: create, authorize, capture, cancel. Every call that changes
@@ -171,5 +187,25 @@ class PaymentIntentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payment_intent_pb2.ListPaymentIntentEventsResponse, _abc.Awaitable[_payment_intent_pb2.ListPaymentIntentEventsResponse]]:
         """The audit trail of one intent, oldest first: everything that ever happened to it."""
+
+    @_abc_1.abstractmethod
+    def ListStuckOperations(
+        self,
+        request: _payment_intent_pb2.ListStuckOperationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_intent_pb2.ListStuckOperationsResponse, _abc.Awaitable[_payment_intent_pb2.ListStuckOperationsResponse]]:
+        """Lists the PSP calls without an outcome, oldest first, for operators: those that nobody has answered yet,
+        those that the PSP tells of later, and those that are parked until somebody looks.
+        """
+
+    @_abc_1.abstractmethod
+    def ResolvePaymentIntent(
+        self,
+        request: _payment_intent_pb2.ResolvePaymentIntentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payment_intent_pb2.PaymentIntent, _abc.Awaitable[_payment_intent_pb2.PaymentIntent]]:
+        """Asks the PSPs at once what became of an intent's calls without an outcome, parked ones included, and
+        answers the intent as it stands then. To ask again with the same key asks again.
+        """
 
 def add_PaymentIntentServiceServicer_to_server(servicer: PaymentIntentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,10 +45,6 @@ def _writer(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
     return _fill_all if field.is_repeated else _fill_one
 
 
-def _extend(message: Message, name: str, content: Any) -> None:
-    getattr(message, name).extend(content)
-
-
 def _fill_one(message: Message, name: str, content: Any) -> None:
     part = getattr(message, name)
     part.SetInParent()
@@ -59,6 +55,10 @@ def _fill_all(message: Message, name: str, content: Any) -> None:
     parts = getattr(message, name)
     for item in content:
         fill(parts.add(), item)
+
+
+def _extend(message: Message, name: str, content: Any) -> None:
+    getattr(message, name).extend(content)
 
 
 def parse(message: Message, target: type[Value]) -> Value:

@@ -69,6 +69,8 @@ def _(view: PaymentIntentView) -> payment_intent_pb2.PaymentIntent:
         captured_at=timestamp(intent.captured_at),
         canceled_at=timestamp(intent.canceled_at),
         updated_at=timestamp(intent.updated_at),
+        payment_method_type=intent.payment_method_type,
+        country=intent.country,
     )
     if intent.operation is not None:
         message.operation.type = payment_types_pb2.OperationType.Value(

@@ -16,7 +16,9 @@ from grpc_status import rpc_status
 
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
+from payflow.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from payflow.v1.routing_pb2_grpc import RoutingServiceStub
+from payflow.v1.webhook_pb2_grpc import WebhookServiceStub
 from server.config import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,6 +61,20 @@ def routing_service(address: str | None) -> Iterator[RoutingServiceStub]:
     """The routing service of the server at ``address``."""
     with _channel(address) as channel:
         yield RoutingServiceStub(channel)
+
+
+@contextmanager
+def webhook_service(address: str | None) -> Iterator[WebhookServiceStub]:
+    """The webhook service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield WebhookServiceStub(channel)
+
+
+@contextmanager
+def payment_intent_service(address: str | None) -> Iterator[PaymentIntentServiceStub]:
+    """The payment intent service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield PaymentIntentServiceStub(channel)
 
 
 @contextmanager

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from payflow.commands.call import Call
 from payflow.commands.cancel_payment_intent import cancel_payment_intent
 from payflow.commands.ports import Ports
 from payflow.commands.recover_attempt import recover_attempt
 from payflow.commands.undo_transaction import void_hold
-from payflow.domain.errors import PayFlowError
-from payflow.domain.folding.submission import Origin
 from payflow.domain.intent.commands import ResumeAttempt
 from payflow.domain.intent.state import CancellationReason
 from payflow.domain.texts import Texts
 from payflow.store.due_reader import DueAttempt, DueReader
-
-log = logging.getLogger(__name__)
+from server.worker.side_by_side import READ_TIMEOUT_S, background_call, side_by_side
 
 BATCH_MAX = 200
-CONCURRENT_MAX = 16
-READ_TIMEOUT_S = 5.0
 
 
 class Recovery:
@@ -39,55 +31,35 @@ class Recovery:
     def attempts(self) -> int:
         """Works off one batch of due attempts and says how many there were."""
         found = self._due.attempts(self._ports.clock.now(), BATCH_MAX, time.monotonic() + READ_TIMEOUT_S)
-        self._side_by_side([partial(self._recover, one) for one in found])
+        side_by_side([partial(self._recover, one) for one in found], self._stops)
         return len(found)
 
     def authorizations(self) -> int:
         """Cancels one batch of expired authorizations and says how many there were."""
         now = self._ports.clock.now()
         found = self._due.expired_authorizations(now, BATCH_MAX, time.monotonic() + READ_TIMEOUT_S)
-        self._side_by_side([partial(self._expire, *one) for one in found])
+        side_by_side([partial(self._expire, *one) for one in found], self._stops)
         return len(found)
 
     def holds(self) -> int:
         """Voids one batch of ledger holds that have lapsed and says how many there were."""
         now = self._ports.clock.now()
         found = self._due.expired_holds(now, BATCH_MAX, time.monotonic() + READ_TIMEOUT_S)
-        self._side_by_side([partial(self._void, *one) for one in found])
+        side_by_side([partial(self._void, *one) for one in found], self._stops)
         return len(found)
 
     def _void(self, merchant_id: str, hold_id: str) -> None:
-        void_hold(self._ports, _call("worker:holds", hold_id), merchant_id, hold_id, Texts(), expired=True)
+        void_hold(
+            self._ports, background_call("worker:holds", hold_id), merchant_id, hold_id, Texts(), expired=True
+        )
 
     def _recover(self, due: DueAttempt) -> None:
         command = ResumeAttempt(due.merchant_id, due.payment_intent_id, due.id, due.fence)
-        recover_attempt(self._ports, _call("worker:recovery", due.id), command)
+        recover_attempt(self._ports, background_call("worker:recovery", due.id), command)
 
     def _expire(self, merchant_id: str, intent_id: str) -> None:
         deadline = time.monotonic() + READ_TIMEOUT_S
         view = self._ports.payments.payment_intent(merchant_id, intent_id, deadline)
         if view is not None:
-            call = _call("worker:expiry", intent_id)
+            call = background_call("worker:expiry", intent_id)
             cancel_payment_intent(self._ports, call, view.intent, CancellationReason.EXPIRED)
-
-    def _side_by_side(self, tasks: list[Callable[[], None]]) -> None:
-        with ThreadPoolExecutor(CONCURRENT_MAX) as executor:
-            for finished in [executor.submit(self._unless_stopped, task) for task in tasks]:
-                finished.result()
-
-    def _unless_stopped(self, task: Callable[[], None]) -> None:
-        if not self._stops():
-            _logged(task)
-
-
-def _call(actor: str, correlation_id: str) -> Call:
-    return Call(Origin(actor, correlation_id), deadline=None)
-
-
-def _logged(task: Callable[[], None]) -> None:
-    try:
-        task()
-    except PayFlowError as error:
-        log.info("left for later: %s", error)
-    except Exception:
-        log.exception("recovery failed")

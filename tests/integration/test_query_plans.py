@@ -258,7 +258,6 @@ def test_routing_reads(database: Database, pool: NotingPool) -> None:
     assert routing.experiments(BUSY, "", PAGE, FOREVER) == []
     assert routing.running_experiments(PAGE, FOREVER) == []
     assert routing.decision(BUSY, _intent(5_000), FOREVER) is None
-    assert len(routing.attempts(BUSY, _intent(5_000), FOREVER)) == 1
     [tally] = routing.tallies(BUSY, "exp_1", FOREVER)[""]
     assert (tally.assigned, tally.approved, tally.amount) == (500, 500, 500_000)
     assert _named(routing_reader, "NEWEST", "_ROUTED") <= {one.sql for one in pool.asked}

@@ -4,29 +4,30 @@ import threading
 
 import pytest
 
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.psp.bulkhead import PspSlots
 
 
 def test_a_psp_gets_no_more_than_its_share_and_others_still_have_theirs() -> None:
     slots = PspSlots(total_max=3, per_psp_max=2, retry_after_s=0.5)
-    with slots.hold("slow"), slots.hold("slow"):
-        with pytest.raises(PayFlowError) as refused, slots.hold("slow"):
+    with slots.hold(Endpoint("slow", "")), slots.hold(Endpoint("slow", "")):
+        with pytest.raises(PayFlowError) as refused, slots.hold(Endpoint("slow", "")):
             pass
         assert refused.value.reason is Reason.OVERLOADED
         assert refused.value.retry_after_s == 0.5
-        with slots.hold("quick"):
+        with slots.hold(Endpoint("quick", "")):
             assert slots.held() == 3
-            with pytest.raises(PayFlowError), slots.hold("third"):
+            with pytest.raises(PayFlowError), slots.hold(Endpoint("third", "")):
                 pass
     assert slots.held() == 0
 
 
 def test_a_place_is_given_back_when_the_block_fails() -> None:
     slots = PspSlots(total_max=1, per_psp_max=1)
-    with pytest.raises(ZeroDivisionError), slots.hold("psp"):
+    with pytest.raises(ZeroDivisionError), slots.hold(Endpoint("psp", "")):
         raise ZeroDivisionError
-    with slots.hold("psp"):
+    with slots.hold(Endpoint("psp", "")):
         assert slots.held() == 1
 
 
@@ -47,7 +48,7 @@ def test_racing_threads_never_hold_more_than_the_limits() -> None:
         nonlocal refused
         for _ in range(300):
             try:
-                with slots.hold(key):
+                with slots.hold(Endpoint(key, "")):
                     with lock:
                         inside.append(key)
                         seen.append((len(inside), inside.count(key)))

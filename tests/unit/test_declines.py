@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,11 @@ def test_what_a_payer_can_mend_says_nothing_of_the_psp() -> None:
     assert is_user_fault(failure("authentication_required"))
     assert not is_user_fault(failure("acquirer_error"))
     assert not is_user_fault(failure("card_declined"))
+
+
+def test_the_page_lists_the_table() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "declines.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| (.+) \|$", page, re.MULTILINE)
+    assert listed == [
+        (code, one.category.name.lower(), one.advice.lower(), one.message) for code, one in TAXONOMY.items()
+    ]

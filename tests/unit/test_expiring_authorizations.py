@@ -8,8 +8,8 @@ import pytest
 
 from payflow.domain.errors import Reason
 from payflow.domain.folding.submission import Refused
+from payflow.domain.intent.attempting import ATTEMPTS_MAX
 from payflow.domain.intent.commands import CreateIntent, StartAuthorize, StartCancel, StartCapture
-from payflow.domain.intent.starting import ATTEMPTS_MAX
 from payflow.domain.intent.state import CancellationReason, PaymentIntent
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.merchant.decide import SIMULATOR

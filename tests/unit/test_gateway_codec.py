@@ -138,6 +138,8 @@ def test_an_empty_intent_prints_scalars_without_presence_only() -> None:
         "psp_account_id": "",
         "psp_payment_id": "",
         "version": 0,
+        "payment_method_type": "",
+        "country": "",
     }
 
 

@@ -15,14 +15,13 @@ from payflow.domain.psp_outcome import (
     Declined,
     NextAction,
     NotExecuted,
-    OperationType,
     Outcome,
     Unknown,
 )
 from payflow.domain.routing.windows import HALF_LIFE, MEMORY, Window, decode, encode, merge, observe
-from payflow.psp.connector import PspCall
 from payflow.psp.performance import Performance, was_success
 from tests.core import START
+from tests.routing_inputs import psp_account
 
 PAYMENTS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 5_000), st.integers(0, 3_600)), min_size=1, max_size=60
@@ -88,12 +87,6 @@ def test_other_bytes_are_refused_or_a_window_that_makes_sense(content: bytes) ->
     assert 0 <= window.approved <= window.samples < math.inf
 
 
-def asked(
-    account: str = "first", operation: OperationType = OperationType.AUTHORIZE, merchant: str = "shop"
-) -> PspCall:
-    return PspCall(operation, "pi_1-1", merchant, account, "", 100, "USD")
-
-
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
@@ -107,15 +100,15 @@ def asked(
     ],
 )
 def test_what_an_outcome_says_of_the_psp(outcome: Outcome, said: bool | None) -> None:
-    assert was_success(asked(), outcome) is said
-    assert was_success(asked(operation=OperationType.CAPTURE), outcome) is None
+    assert was_success(outcome) is said
 
 
 def test_an_account_is_known_by_its_rate_and_mean_latency() -> None:
     performance = Performance()
     for number in range(4):
-        performance.learn(asked(), Approved("1") if number else Unknown("?"), 100 + 100 * number, START)
-    performance.learn(asked("second"), Declined(failure("insufficient_funds")), 1, START)
+        outcome = Approved("1") if number else Unknown("?")
+        performance.learn(psp_account("first"), outcome, 0.1 + 0.1 * number, START)
+    performance.learn(psp_account("second"), Declined(failure("insufficient_funds")), 1, START)
     known = performance.of_merchant("shop", START)
     samples, success_ppm, latency_ms = known["first"]
     assert samples == 4
@@ -131,6 +124,6 @@ def test_an_account_is_known_by_its_rate_and_mean_latency() -> None:
 def test_the_merchant_that_was_not_heard_of_for_the_longest_is_forgotten() -> None:
     performance = Performance(merchants_max=2)
     for merchant in ("a", "b", "a", "c"):
-        performance.learn(asked(merchant=merchant), Approved("1"), 1, START)
+        performance.learn(psp_account("first", merchant), Approved("1"), 1, START)
     known = [bool(performance.of_merchant(name, START)) for name in ("a", "b", "c")]
     assert known == [True, False, True]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
@@ -27,101 +25,12 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.psp.connector import Connector, PspCall
 from payflow.psp.simulator.connector import SHUT_OUT, UNREACHABLE, SimulatorConnector, outcome_of
-from payflow.psp.simulator.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
+from payflow.psp.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
+from tests.scripted_psp import Act, Script, answer, close, dribble, http, unused_url
 from tests.waiting import WAIT_S
 
 CALL = PspCall(OperationType.AUTHORIZE, "key-1", "m", "acc", "", 1000, "USD", "pm_card_visa")
 APPROVED = {"result": "approved", "id": "p"}
-
-Act = Callable[[socket.socket], None]
-
-
-def http(status: int, body: bytes) -> Act:
-    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return lambda connection: connection.sendall(head + body)
-
-
-def answer(status: int, body: object) -> Act:
-    return http(status, json.dumps(body).encode())
-
-
-def close(connection: socket.socket) -> None:
-    connection.close()
-
-
-def dribble(connection: socket.socket) -> None:
-    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n")
-    with connection:
-        for _ in range(100):
-            try:
-                connection.sendall(b" ")
-            except OSError:
-                return
-            time.sleep(0.05)
-
-
-class Script:
-    """A server that does one act per request, in order, and then stops listening."""
-
-    def __init__(self, acts: list[Act]) -> None:
-        self.requests: list[bytes] = []
-        self._acts = acts
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def _serve(self) -> None:
-        while self._acts:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                break
-            self._open.append(connection)
-            self._answer(connection)
-        self._listener.close()
-
-    def _answer(self, connection: socket.socket) -> None:
-        while self._acts and connection.fileno() >= 0:
-            request = _request(connection)
-            if not request:
-                return
-            self.requests.append(request)
-            act = self._acts.pop(0)
-            if not self._acts:
-                self._listener.close()
-            act(connection)
-
-    def __enter__(self) -> Script:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
-        self._thread.join(WAIT_S)
-        self._listener.close()
-        assert not self._thread.is_alive()
-
-
-def _request(connection: socket.socket) -> bytes:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        received = connection.recv(65_536)
-        if not received:
-            return b""
-        data += received
-    head, _, body = data.partition(b"\r\n\r\n")
-    lengths = [
-        line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    ]
-    while lengths and len(body) < int(lengths[0]):
-        body += connection.recv(65_536)
-    return head.split(b"\r\n")[0] + b"\n" + body
 
 
 @contextmanager
@@ -132,11 +41,6 @@ def scripted(*acts: Act, timeout_s: float = WAIT_S) -> Iterator[tuple[Script, Si
             yield script, connector
         finally:
             connector.close()
-
-
-def unused_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def test_fulfils_the_protocol() -> None:
@@ -286,6 +190,11 @@ def test_a_long_answer_is_bounded() -> None:
         _,
         connector,
     ):
+        assert isinstance(connector.execute(CALL), Unknown)
+
+
+def test_an_answer_that_cannot_be_decoded_is_unknown() -> None:
+    with scripted(http(200, b"abc", "Content-Encoding: gzip\r\n")) as (_, connector):
         assert isinstance(connector.execute(CALL), Unknown)
 
 

@@ -77,9 +77,12 @@ def test_every_message_of_the_envelope_has_its_event() -> None:
 def test_names_are_aggregate_and_verb() -> None:
     assert sorted(BY_NAME) == [
         "account.opened",
+        "attempt.accepted",
         "attempt.outcome_unknown",
         "attempt.parked",
         "attempt.resumed",
+        "attempt.strayed",
+        "attempt.undone",
         "experiment.started",
         "experiment.stopped",
         "merchant.created",
@@ -91,6 +94,7 @@ def test_names_are_aggregate_and_verb() -> None:
         "payment_intent.captured",
         "payment_intent.created",
         "payment_intent.failed",
+        "payment_intent.failed_over",
         "payment_intent.operation_aborted",
         "payment_intent.operation_started",
         "payment_intent.routed",

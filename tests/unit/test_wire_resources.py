@@ -66,6 +66,8 @@ INTENT = PaymentIntent(
     authorization_expires_at=START + timedelta(microseconds=5),
     captured_at=START + timedelta(microseconds=6),
     canceled_at=START + timedelta(microseconds=7),
+    payment_method_type="apple_pay",
+    country="DE",
 )
 REFUND = Refund(
     id="re_1",

@@ -26,10 +26,16 @@ from payflow.domain.folding.submission import (
     Submission,
 )
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped, WorkingSet
-from payflow.domain.intent.commands import IntentCommand, RecordOutcome, ResumeAttempt, ReverseRefund
+from payflow.domain.intent.commands import (
+    ApplyNotice,
+    IntentCommand,
+    RecordOutcome,
+    ResumeAttempt,
+    ReverseRefund,
+)
 from payflow.domain.intent.decide import decide
 from payflow.domain.intent.decision import Decision, Situation
-from payflow.domain.intent.events import IntentEvent
+from payflow.domain.intent.events import IntentEvent, PaymentIntentFailedOver
 from payflow.domain.intent.evolve import evolve
 from payflow.domain.intent.state import Attempt, IntentAggregate
 from payflow.domain.ledger.commands import LedgerCommand
@@ -73,7 +79,7 @@ class Fold:
             if record is not None:
                 return self._answer_from(record, submission)
         if submission.command_id in self.working.committed:
-            return self._already_committed(command)
+            return self._already_committed(submission)
         return None
 
     def _answer_from(self, record: KeyRecord, submission: Submission) -> Result:
@@ -93,7 +99,8 @@ class Fold:
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
 
-    def _already_committed(self, command: Command) -> Applied:
+    def _already_committed(self, submission: Submission) -> Applied:
+        command = submission.command
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
         if isinstance(command, LedgerCommand | RoutingCommand):
@@ -105,7 +112,10 @@ class Fold:
             mine = attempt if attempt and attempt.fence == command.fence + 1 else None
             return Applied(view(aggregate), psp_call=self._due_call(command, mine))
         refund_id = command.refund_id if isinstance(command, RecordOutcome | ReverseRefund) else ""
-        return Applied(view(aggregate, refund_id))
+        # A failover or an undoing, which the same command had begun, is now to be carried out.
+        begun = aggregate.attempts.get(self._situation(submission).new_id("att"))
+        mine = begun if begun and begun.is_open and begun.fence == 1 else None
+        return Applied(view(aggregate, refund_id), psp_call=self._due_call(command, mine))
 
     def _fresh(self, submission: Submission) -> Applied:
         command = submission.command
@@ -162,15 +172,24 @@ class Fold:
         self._keep(submission, after, decision, events)
         attempt = after.attempts.get(decision.attempt_id)
         applied = Applied(view(after, decision.refund_id), events, self._due_call(command, attempt))
-        if isinstance(command, RecordOutcome):
+        if isinstance(command, RecordOutcome | ApplyNotice):
             self._finish_key(command, submission, applied)
         return applied
 
     def _due_call(self, command: Command, attempt: Attempt | None) -> DueCall | None:
         if attempt is None:
             return None
-        account = self._known_merchant(command.merchant_id).psp_account(attempt.psp_account_id)
-        return DueCall(attempt, account.credential_ref, recovering=isinstance(command, ResumeAttempt))
+        intent = self._aggregate(command).intent
+        merchant = self._known_merchant(command.merchant_id)
+        fallbacks = intent.operation.fallbacks if intent.operation else ()
+        return DueCall(
+            attempt,
+            intent,
+            merchant.psp_account(attempt.psp_account_id),
+            tuple(merchant.psp_accounts[one] for one in fallbacks if merchant.psp_accounts[one].enabled),
+            recovering=isinstance(command, ResumeAttempt),
+            early=isinstance(command, ResumeAttempt) and command.early,
+        )
 
     def _situation(self, submission: Submission) -> Situation:
         command, claim = submission.command, submission.claim
@@ -207,12 +226,24 @@ class Fold:
         self._set_key(scoped, record)
         return replace(applied, response=record.response)
 
-    def _finish_key(self, command: RecordOutcome, submission: Submission, applied: Applied) -> None:
-        scoped = (command.merchant_id, command.idempotency_key)
-        record = self.working.keys.get(scoped)
-        if record is None or record.done or record.attempt_id != command.attempt_id or not applied.events:
+    def _finish_key(
+        self, command: RecordOutcome | ApplyNotice, submission: Submission, applied: Applied
+    ) -> None:
+        """Answers the key that the finished attempt runs under; a failover hands it on to the next one."""
+        if not applied.events:
             return
-        if idempotency.frees_key(applied.events[0], command.outcome):
+        event = applied.events[0]
+        attempt = self._aggregate(command).attempts.get(getattr(event, "attempt_id", ""))
+        if attempt is None:
+            return
+        scoped = (command.merchant_id, attempt.idempotency_key)
+        record = self.working.keys.get(scoped)
+        if record is None or record.done or record.attempt_id != attempt.id:
+            return
+        outcome = command.outcome if isinstance(command, RecordOutcome) else command.notice.outcome
+        if isinstance(event, PaymentIntentFailedOver):
+            self._set_key(scoped, replace(record, attempt_id=event.attempt.id))
+        elif idempotency.frees_key(event, outcome):
             self._set_key(scoped, None)
         else:
             self._set_key(scoped, self._answered(record, submission, applied))

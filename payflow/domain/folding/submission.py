@@ -8,7 +8,7 @@ from datetime import datetime
 from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.commands import IntentCommand
 from payflow.domain.intent.events import IntentEvent
-from payflow.domain.intent.state import Attempt
+from payflow.domain.intent.state import Attempt, PaymentIntent
 from payflow.domain.ledger.commands import (
     LedgerCommand,
     PostHold,
@@ -20,6 +20,7 @@ from payflow.domain.ledger.commands import (
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.commands import MerchantCommand
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.merchant.state import PspAccount
 from payflow.domain.resources import Resource
 from payflow.domain.routing.commands import RoutingCommand
 from payflow.domain.routing.events import RoutingEvent
@@ -74,11 +75,17 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class DueCall:
-    """A PSP call that was written down and is now to be made or, where ``recovering``, first asked about."""
+    """A PSP call that was written down and is now to be made or, where ``recovering``, first asked about.
+
+    ``account`` is where it goes, ``fallbacks`` where it may go on to. ``early`` is ResumeAttempt's.
+    """
 
     attempt: Attempt
-    credential_ref: str
+    intent: PaymentIntent
+    account: PspAccount
+    fallbacks: tuple[PspAccount, ...] = ()
     recovering: bool = False
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from payflow.domain.intent.events import AttemptDetails
 from payflow.domain.intent.state import Attempt, AttemptState, CaptureMethod, IntentAggregate
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Failure, OperationType
 
 
 def with_attempt(aggregate: IntentAggregate, details: AttemptDetails, at: datetime) -> IntentAggregate:
@@ -34,6 +34,10 @@ def with_attempt(aggregate: IntentAggregate, details: AttemptDetails, at: dateti
         checks=0,
         due_at=details.due_at,
         started_at=at,
+        return_url=details.return_url,
+        action_result=details.action_result,
+        undoes=details.undoes,
+        undoes_transaction_id=details.undoes_transaction_id,
     )
     return replace(
         aggregate,
@@ -49,10 +53,14 @@ def change_attempt(aggregate: IntentAggregate, attempt_id: str, **changes: Any) 
 
 
 def finish_attempt(
-    aggregate: IntentAggregate, attempt_id: str, state: AttemptState, at: datetime
+    aggregate: IntentAggregate,
+    attempt_id: str,
+    state: AttemptState,
+    at: datetime,
+    failure: Failure | None = None,
 ) -> IntentAggregate:
     """The aggregate with one attempt ended."""
-    return change_attempt(aggregate, attempt_id, state=state, finished_at=at)
+    return change_attempt(aggregate, attempt_id, state=state, finished_at=at, failure=failure)
 
 
 def change_intent(aggregate: IntentAggregate, **changes: Any) -> IntentAggregate:

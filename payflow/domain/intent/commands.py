@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from payflow.domain.intent.state import CancellationReason, CaptureMethod
+from payflow.domain.endpoint import Endpoint
+from payflow.domain.intent.state import DEFAULT_PAYMENT_METHOD_TYPE, CancellationReason, CaptureMethod
+from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Failure, Outcome
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.texts import Texts
@@ -21,16 +23,25 @@ class CreateIntent:
     capture_method: CaptureMethod = CaptureMethod.MANUAL
     payment_method: str = ""
     texts: Texts = field(default_factory=Texts)
+    payment_method_type: str = DEFAULT_PAYMENT_METHOD_TYPE
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StartAuthorize:
-    """Writes down an authorization at the PSP account that routing chose by ``decision``."""
+    """Writes down an authorization at the PSP account that routing chose, with ``fallbacks`` behind it.
+
+    ``return_url`` is where the payer comes back to, ``action_result`` what they brought back from there.
+    ``decision`` is how routing chose, for the record.
+    """
 
     merchant_id: str
     intent_id: str
     psp_account_id: str
     payment_method: str = ""
+    fallbacks: tuple[str, ...] = ()
+    return_url: str = ""
+    action_result: str = ""
     decision: RoutingDecision | None = None
 
 
@@ -68,17 +79,25 @@ class StartRefund:
 
 @dataclass(frozen=True, slots=True)
 class ResumeAttempt:
-    """Takes over an attempt that is due, unless somebody took it first (``fence`` moved on)."""
+    """Takes over an attempt that is due, unless somebody took it first (``fence`` moved on).
+
+    ``early`` takes one that nobody holds before it is due, such as when its PSP is back.
+    """
 
     merchant_id: str
     intent_id: str
     attempt_id: str
     fence: int
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """Writes down what a PSP call came to. ``refund_id`` and ``idempotency_key`` are the attempt's."""
+    """Writes down what a PSP call came to. ``refund_id`` and ``idempotency_key`` are the attempt's.
+
+    ``fallback`` is the PSP account to go on to where the outcome proves that nothing was executed. ``early``
+    says that the PSP was asked before the attempt was due, which uses up none of its checks.
+    """
 
     merchant_id: str
     intent_id: str
@@ -87,6 +106,23 @@ class RecordOutcome:
     outcome: Outcome
     refund_id: str = ""
     idempotency_key: str = ""
+    fallback: str = ""
+    early: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyNotice:
+    """Applies what a PSP said without being asked, through ``endpoint``.
+
+    ``refund_ids`` and ``idempotency_keys`` are those of the intent's attempts that the notice may be about.
+    """
+
+    merchant_id: str
+    intent_id: str
+    notice: Notice
+    endpoint: Endpoint
+    refund_ids: tuple[str, ...] = ()
+    idempotency_keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +152,7 @@ IntentCommand = (
     | StartRefund
     | ResumeAttempt
     | RecordOutcome
+    | ApplyNotice
     | ReverseCapture
     | ReverseRefund
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from payflow.domain.errors import not_found
-from payflow.domain.intent import finishing, starting
+from payflow.domain.intent import finishing, noticing, reversing, starting, waiting
 from payflow.domain.intent.commands import (
+    ApplyNotice,
     CreateIntent,
     IntentCommand,
     RecordOutcome,
@@ -36,10 +37,12 @@ def decide(aggregate: IntentAggregate | None, command: IntentCommand, situation:
         case StartRefund():
             return starting.refund(aggregate, command, situation)
         case ResumeAttempt():
-            return finishing.resume(aggregate, command, situation)
+            return waiting.resume(aggregate, command, situation)
         case RecordOutcome():
             return finishing.record(aggregate, command, situation)
+        case ApplyNotice():
+            return noticing.apply(aggregate, command, situation)
         case ReverseCapture():
-            return finishing.reverse_capture(aggregate, command, situation)
+            return reversing.reverse_capture(aggregate, command, situation)
         case ReverseRefund():
-            return finishing.reverse_refund(aggregate, command, situation)
+            return reversing.reverse_refund(aggregate, command, situation)

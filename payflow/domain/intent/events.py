@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from payflow.domain.intent.state import CancellationReason, CaptureMethod
+from payflow.domain.intent.state import DEFAULT_PAYMENT_METHOD_TYPE, CancellationReason, CaptureMethod
 from payflow.domain.ledger.transaction import Transaction
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
 from payflow.domain.routing.decision import RoutingDecision
@@ -26,6 +26,10 @@ class AttemptDetails:
     psp_payment_id: str = ""
     idempotency_key: str = ""
     refund_id: str = ""
+    return_url: str = ""
+    action_result: str = ""
+    undoes: str = ""
+    undoes_transaction_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class PaymentIntentCreated:
     capture_method: CaptureMethod
     payment_method: str
     text_sha256: bytes
+    payment_method_type: str = DEFAULT_PAYMENT_METHOD_TYPE
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,21 @@ class PaymentIntentOperationStarted:
 
     attempt: AttemptDetails
     cancellation_reason: CancellationReason | None = None
+    fallbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentIntentFailedOver:
+    """An attempt provably did nothing, and another PSP account is tried.
+
+    ``declined`` says that the PSP answered no; otherwise it did nothing. ``fallbacks`` are those still left.
+    """
+
+    attempt_id: str
+    declined: bool
+    failure: Failure
+    attempt: AttemptDetails
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,17 @@ class AttemptOutcomeUnknown:
     attempt_id: str
     checks: int
     due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptAccepted:
+    """The PSP took the operation in, or what ``shuts_out`` it, and tells later; it is asked at ``due_at``."""
+
+    attempt_id: str
+    psp_reference: str
+    checks: int
+    due_at: datetime
+    shuts_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +178,24 @@ class PaymentIntentCaptureReversed:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptStrayed:
+    """An authorization succeeded after it had been given up; ``attempt`` voids or refunds it."""
+
+    attempt_id: str
+    psp_payment_id: str
+    attempt: AttemptDetails
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptUndone:
+    """What a stray authorization had done is undone at the PSP and in the ledger."""
+
+    attempt_id: str
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
 class RefundCreated:
     """A refund was asked for, and its amount reserved."""
 
@@ -189,9 +239,13 @@ IntentEvent = (
     PaymentIntentCreated
     | PaymentIntentRouted
     | PaymentIntentOperationStarted
+    | PaymentIntentFailedOver
     | AttemptResumed
     | AttemptOutcomeUnknown
+    | AttemptAccepted
     | AttemptParked
+    | AttemptStrayed
+    | AttemptUndone
     | PaymentIntentOperationAborted
     | PaymentIntentActionRequired
     | PaymentIntentAuthorized

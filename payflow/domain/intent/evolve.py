@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from payflow.domain.intent import events as e
-from payflow.domain.intent import evolve_refunds
-from payflow.domain.intent.changes import change_attempt, change_intent, finish_attempt, with_attempt
+from payflow.domain.intent import evolve_attempts, evolve_refunds
+from payflow.domain.intent.changes import change_intent, finish_attempt, with_attempt
 from payflow.domain.intent.state import (
+    DEFAULT_PAYMENT_METHOD_TYPE,
     AttemptState,
     IntentAggregate,
     Operation,
@@ -35,6 +36,8 @@ def evolve(
                 event.payment_method,
                 at,
                 at,
+                payment_method_type=event.payment_method_type or DEFAULT_PAYMENT_METHOD_TYPE,
+                country=event.country,
             )
         )
     if aggregate is None:
@@ -61,7 +64,13 @@ def _operation_started(
 ) -> IntentAggregate:
     intent, details = aggregate.intent, event.attempt
     operation = Operation(
-        details.operation, details.amount, at, details.id, intent.status, event.cancellation_reason
+        details.operation,
+        details.amount,
+        at,
+        details.id,
+        intent.status,
+        event.cancellation_reason,
+        event.fallbacks,
     )
     started = replace(
         intent,
@@ -75,33 +84,35 @@ def _operation_started(
     return with_attempt(replace(aggregate, intent=started), details, at)
 
 
-def _resumed(aggregate: IntentAggregate, event: e.AttemptResumed, at: datetime) -> IntentAggregate:
-    return change_attempt(
-        aggregate, event.attempt_id, state=AttemptState.RUNNING, fence=event.fence, due_at=event.due_at
-    )
-
-
-def _unknown(aggregate: IntentAggregate, event: e.AttemptOutcomeUnknown, at: datetime) -> IntentAggregate:
-    return change_attempt(
-        aggregate, event.attempt_id, state=AttemptState.UNKNOWN, checks=event.checks, due_at=event.due_at
-    )
-
-
-def _parked(aggregate: IntentAggregate, event: e.AttemptParked, at: datetime) -> IntentAggregate:
-    return change_attempt(aggregate, event.attempt_id, state=AttemptState.PARKED)
-
-
 def _aborted(
     aggregate: IntentAggregate, event: e.PaymentIntentOperationAborted, at: datetime
 ) -> IntentAggregate:
     operation = aggregate.intent.operation
     if operation is None:
         raise ValueError("no operation is in flight")
-    finished = finish_attempt(aggregate, event.attempt_id, AttemptState.NOT_EXECUTED, at)
+    finished = finish_attempt(aggregate, event.attempt_id, AttemptState.NOT_EXECUTED, at, event.failure)
     back = change_intent(finished, status=operation.resumes, operation=None, failure=event.failure)
     if operation.resumes is IntentStatus.CREATED:
-        return change_intent(back, psp="", psp_account_id="")
+        return change_intent(back, psp="", psp_account_id="", psp_payment_id="")
     return back
+
+
+def _failed_over(
+    aggregate: IntentAggregate, event: e.PaymentIntentFailedOver, at: datetime
+) -> IntentAggregate:
+    operation = aggregate.intent.operation
+    if operation is None:
+        raise ValueError("no operation is in flight")
+    state = AttemptState.DECLINED if event.declined else AttemptState.NOT_EXECUTED
+    finished = finish_attempt(aggregate, event.attempt_id, state, at, event.failure)
+    moved = change_intent(
+        finished,
+        operation=replace(operation, attempt_id=event.attempt.id, fallbacks=event.fallbacks),
+        psp=event.attempt.connector,
+        psp_account_id=event.attempt.psp_account_id,
+        psp_payment_id="",
+    )
+    return with_attempt(moved, event.attempt, at)
 
 
 def _action_required(
@@ -166,7 +177,7 @@ def _canceled(aggregate: IntentAggregate, event: e.PaymentIntentCanceled, at: da
 
 def _failed(aggregate: IntentAggregate, event: e.PaymentIntentFailed, at: datetime) -> IntentAggregate:
     return change_intent(
-        finish_attempt(aggregate, event.attempt_id, AttemptState.DECLINED, at),
+        finish_attempt(aggregate, event.attempt_id, AttemptState.DECLINED, at, event.failure),
         status=IntentStatus.FAILED,
         operation=None,
         next_action=None,
@@ -185,9 +196,13 @@ def _capture_reversed(
 _APPLY: dict[type, Callable[[IntentAggregate, Any, datetime], IntentAggregate]] = {
     e.PaymentIntentRouted: _routed,
     e.PaymentIntentOperationStarted: _operation_started,
-    e.AttemptResumed: _resumed,
-    e.AttemptOutcomeUnknown: _unknown,
-    e.AttemptParked: _parked,
+    e.PaymentIntentFailedOver: _failed_over,
+    e.AttemptResumed: evolve_attempts.resumed,
+    e.AttemptOutcomeUnknown: evolve_attempts.unknown,
+    e.AttemptAccepted: evolve_attempts.accepted,
+    e.AttemptParked: evolve_attempts.parked,
+    e.AttemptStrayed: evolve_attempts.strayed,
+    e.AttemptUndone: evolve_attempts.undone,
     e.PaymentIntentOperationAborted: _aborted,
     e.PaymentIntentActionRequired: _action_required,
     e.PaymentIntentAuthorized: _authorized,

@@ -47,7 +47,7 @@ def refund_succeeded(aggregate: IntentAggregate, event: RefundSucceeded, at: dat
 def refund_failed(aggregate: IntentAggregate, event: RefundFailed, at: datetime) -> IntentAggregate:
     """The reserved amount is free again."""
     amount = aggregate.refunds[event.refund_id].amount
-    finished = finish_attempt(aggregate, event.attempt_id, AttemptState.DECLINED, at)
+    finished = finish_attempt(aggregate, event.attempt_id, AttemptState.DECLINED, at, event.failure)
     failed = change_refund(finished, event.refund_id, status=RefundStatus.FAILED, failure=event.failure)
     return _move_refunded(failed, pending=-amount, refunded=0)
 

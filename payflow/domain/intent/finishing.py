@@ -2,76 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.fees import fee_for
-from payflow.domain.intent.commands import RecordOutcome, ResumeAttempt, ReverseCapture, ReverseRefund
-from payflow.domain.intent.decision import Decision, Situation, refuse_move
+from payflow.domain.intent import straying
+from payflow.domain.intent.commands import RecordOutcome
+from payflow.domain.intent.decision import Decision, Situation
 from payflow.domain.intent.events import (
-    AttemptOutcomeUnknown,
-    AttemptParked,
-    AttemptResumed,
     IntentEvent,
     PaymentIntentActionRequired,
     PaymentIntentAuthorized,
     PaymentIntentCanceled,
     PaymentIntentCaptured,
-    PaymentIntentCaptureReversed,
     PaymentIntentFailed,
     PaymentIntentOperationAborted,
     RefundFailed,
-    RefundReversed,
     RefundSucceeded,
 )
-from payflow.domain.intent.state import (
-    Attempt,
-    AttemptState,
-    CancellationReason,
-    IntentAggregate,
-    PaymentIntent,
-)
-from payflow.domain.intent.status import IntentStatus, RefundStatus
+from payflow.domain.intent.failing_over import fail_over
+from payflow.domain.intent.state import Attempt, CancellationReason, IntentAggregate, PaymentIntent
+from payflow.domain.intent.waiting import accept, wait_for_check
 from payflow.domain.ledger import posting_rules
 from payflow.domain.ledger.transaction import DraftTransaction
 from payflow.domain.psp_outcome import (
+    Accepted,
     ActionRequired,
     Approved,
     Declined,
     NotExecuted,
     OperationType,
+    Outcome,
     Unknown,
 )
-
-CHECK_SCHEDULE = (
-    timedelta(seconds=5),
-    timedelta(seconds=30),
-    timedelta(minutes=2),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    timedelta(hours=6),
-    timedelta(days=1),
-)
-
-
-def resume(aggregate: IntentAggregate, command: ResumeAttempt, situation: Situation) -> Decision:
-    """Raises the fence of an attempt that is due; says nothing when somebody else was first."""
-    attempt = aggregate.attempts.get(command.attempt_id)
-    if attempt is None or not is_due(attempt, situation) or attempt.fence != command.fence:
-        return Decision()
-    # How many who held it never wrote an outcome down. Each next one gets longer, and then an operator does.
-    vanished = attempt.fence - attempt.checks - 1
-    if vanished > len(CHECK_SCHEDULE):
-        return Decision((AttemptParked(attempt.id),), refund_id=attempt.refund_id)
-    patience = CHECK_SCHEDULE[vanished - 1] if vanished > 0 else timedelta(0)
-    event = AttemptResumed(attempt.id, attempt.fence + 1, situation.now + situation.lease + patience)
-    return Decision((event,), attempt_id=attempt.id, refund_id=attempt.refund_id)
-
-
-def is_due(attempt: Attempt, situation: Situation) -> bool:
-    """Whether its lease, or the wait before its next check, has run out."""
-    waiting = attempt.state in (AttemptState.RUNNING, AttemptState.UNKNOWN)
-    return waiting and attempt.due_at <= situation.now
 
 
 def record(aggregate: IntentAggregate, command: RecordOutcome, situation: Situation) -> Decision:
@@ -81,26 +41,32 @@ def record(aggregate: IntentAggregate, command: RecordOutcome, situation: Situat
         raise ValueError(f"no attempt {command.attempt_id}")
     if not attempt.is_open or attempt.fence != command.fence:
         return Decision(refund_id=attempt.refund_id)
-    if isinstance(command.outcome, Unknown):
-        event: IntentEvent = _unknown(attempt, situation)
-    elif attempt.operation is OperationType.REFUND:
-        event = _finish_refund(aggregate, attempt, command, situation)
-    else:
-        event = _FINISH[attempt.operation](aggregate.intent, attempt, command, situation)
+    onward = fail_over(aggregate.intent, attempt, command, situation) if command.fallback else None
+    if onward is not None:
+        return Decision((onward,), attempt_id=onward.attempt.id)
+    event = finish(aggregate, attempt, command.outcome, situation, early=command.early)
     return Decision((event,), refund_id=attempt.refund_id)
 
 
-def _unknown(attempt: Attempt, situation: Situation) -> IntentEvent:
-    if attempt.checks >= len(CHECK_SCHEDULE):
-        return AttemptParked(attempt.id)
-    due_at = situation.now + CHECK_SCHEDULE[attempt.checks]
-    return AttemptOutcomeUnknown(attempt.id, attempt.checks + 1, due_at)
+def finish(
+    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation, early: bool = False
+) -> IntentEvent:
+    """What an outcome makes of an open attempt; ``early`` is RecordOutcome's."""
+    if isinstance(outcome, Accepted):
+        return accept(attempt, outcome, situation)
+    if attempt.undoes:
+        return straying.finish_undoing(attempt, outcome, early, situation)
+    if isinstance(outcome, Unknown):
+        return wait_for_check(attempt, early or not outcome.asked, situation)
+    event = _FINISH[attempt.operation](aggregate, attempt, outcome, situation)
+    return event or wait_for_check(attempt, early, situation)
 
 
 def _finish_authorize(
-    intent: PaymentIntent, attempt: Attempt, command: RecordOutcome, situation: Situation
-) -> IntentEvent:
-    match command.outcome:
+    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation
+) -> IntentEvent | None:
+    intent = aggregate.intent
+    match outcome:
         case Approved() as approved if attempt.sale:
             return _captured(intent, attempt, approved.psp_id, situation)
         case Approved() as approved:
@@ -113,38 +79,40 @@ def _finish_authorize(
         case Declined(failure, psp_id):
             return PaymentIntentFailed(attempt.id, psp_id, failure)
         case _:
-            return _aborted(attempt, command, situation)
+            return _aborted(attempt, outcome)
 
 
 def _finish_capture(
-    intent: PaymentIntent, attempt: Attempt, command: RecordOutcome, situation: Situation
-) -> IntentEvent:
-    match command.outcome:
+    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation
+) -> IntentEvent | None:
+    intent = aggregate.intent
+    match outcome:
         case Approved():
             return _captured(intent, attempt, intent.psp_payment_id, situation)
         case Declined(failure, _) if not failure.retryable:
             return PaymentIntentFailed(attempt.id, intent.psp_payment_id, failure, _void(intent, situation))
         case _:
-            return _aborted(attempt, command, situation)
+            return _aborted(attempt, outcome)
 
 
 def _finish_cancel(
-    intent: PaymentIntent, attempt: Attempt, command: RecordOutcome, situation: Situation
-) -> IntentEvent:
+    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation
+) -> IntentEvent | None:
+    intent = aggregate.intent
     reason = _cancellation_reason(intent)
-    declined = isinstance(command.outcome, Declined) and not command.outcome.failure.retryable
+    declined = isinstance(outcome, Declined) and not outcome.failure.retryable
     gone_at_psp = declined and reason is CancellationReason.EXPIRED
-    if isinstance(command.outcome, Approved) or gone_at_psp:
+    if isinstance(outcome, Approved) or gone_at_psp:
         return PaymentIntentCanceled(reason, attempt.id, _void(intent, situation))
-    return _aborted(attempt, command, situation)
+    return _aborted(attempt, outcome)
 
 
 def _finish_refund(
-    aggregate: IntentAggregate, attempt: Attempt, command: RecordOutcome, situation: Situation
-) -> IntentEvent:
+    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation
+) -> IntentEvent | None:
     intent, refund = aggregate.intent, aggregate.refunds[attempt.refund_id]
     transaction_id = situation.new_id("txn")
-    match command.outcome:
+    match outcome:
         case Approved(psp_id):
             posting = posting_rules.refunded(intent.book, transaction_id, refund.hold)
             return RefundSucceeded(refund.id, attempt.id, psp_id, posting)
@@ -152,13 +120,14 @@ def _finish_refund(
             void = posting_rules.refund_voided(intent.book, transaction_id, refund.hold)
             return RefundFailed(refund.id, attempt.id, failure, void)
         case _:
-            return _unknown(attempt, situation)
+            return None
 
 
 _FINISH = {
     OperationType.AUTHORIZE: _finish_authorize,
     OperationType.CAPTURE: _finish_capture,
     OperationType.CANCEL: _finish_cancel,
+    OperationType.REFUND: _finish_refund,
 }
 
 
@@ -168,10 +137,10 @@ def _captured(intent: PaymentIntent, attempt: Attempt, psp_id: str, situation: S
     return PaymentIntentCaptured(attempt.id, psp_id, attempt.amount, fee, posting)
 
 
-def _aborted(attempt: Attempt, command: RecordOutcome, situation: Situation) -> IntentEvent:
-    if isinstance(command.outcome, Declined | NotExecuted):
-        return PaymentIntentOperationAborted(attempt.id, command.outcome.failure)
-    return _unknown(attempt, situation)
+def _aborted(attempt: Attempt, outcome: Outcome) -> IntentEvent | None:
+    if isinstance(outcome, Declined | NotExecuted):
+        return PaymentIntentOperationAborted(attempt.id, outcome.failure)
+    return None
 
 
 def _void(intent: PaymentIntent, situation: Situation) -> DraftTransaction | None:
@@ -183,33 +152,3 @@ def _void(intent: PaymentIntent, situation: Situation) -> DraftTransaction | Non
 def _cancellation_reason(intent: PaymentIntent) -> CancellationReason:
     reason = intent.operation.cancellation_reason if intent.operation else None
     return reason or CancellationReason.REQUESTED
-
-
-def reverse_capture(aggregate: IntentAggregate, command: ReverseCapture, situation: Situation) -> Decision:
-    """The exact reversal of a capture that nothing was refunded of."""
-    intent = aggregate.intent
-    if intent.status is not IntentStatus.CAPTURED or intent.refundable_amount != intent.captured_amount:
-        raise refuse_move(intent, "reverse the capture of")
-    posting = posting_rules.capture_reversed(
-        intent.book,
-        situation.new_id("txn"),
-        intent.captured_amount,
-        intent.fee_amount,
-        intent.capture_transaction_id,
-    )
-    return Decision((PaymentIntentCaptureReversed(command.failure, posting),))
-
-
-def reverse_refund(aggregate: IntentAggregate, command: ReverseRefund, situation: Situation) -> Decision:
-    """The exact reversal of a refund; its amount may be refunded again."""
-    refund = aggregate.refunds.get(command.refund_id)
-    if refund is None or refund.status is not RefundStatus.REFUNDED:
-        raise PayFlowError(
-            Reason.INVALID_STATE_TRANSITION,
-            "only a refund that succeeded can fail later",
-            subject=command.refund_id,
-        )
-    posting = posting_rules.refund_reversed(
-        aggregate.intent.book, situation.new_id("txn"), refund.amount, refund.refund_transaction_id
-    )
-    return Decision((RefundReversed(refund.id, command.failure, posting),), refund_id=refund.id)

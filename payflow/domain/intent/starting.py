@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from payflow.domain.errors import PayFlowError, Reason, invalid_field
+from payflow.domain.intent.attempting import new_attempt
 from payflow.domain.intent.commands import (
     CreateIntent,
     StartAuthorize,
@@ -12,7 +13,6 @@ from payflow.domain.intent.commands import (
 )
 from payflow.domain.intent.decision import Decision, Situation, refuse_move
 from payflow.domain.intent.events import (
-    AttemptDetails,
     PaymentIntentCanceled,
     PaymentIntentCreated,
     PaymentIntentOperationStarted,
@@ -27,8 +27,6 @@ from payflow.domain.psp_outcome import OperationType
 
 DEFAULT_TEST_PAYMENT_METHOD = "pm_card_visa"
 PENDING_REFUNDS_MAX = 100
-ATTEMPTS_MAX = 1_000
-LIMITED_OPERATIONS = (OperationType.AUTHORIZE, OperationType.REFUND)
 
 
 def create(command: CreateIntent, situation: Situation) -> Decision:
@@ -39,6 +37,8 @@ def create(command: CreateIntent, situation: Situation) -> Decision:
         command.capture_method,
         command.payment_method,
         command.texts.sha256(),
+        command.payment_method_type,
+        command.country,
     )
     return Decision((event,), {command.intent_id: command.texts})
 
@@ -49,17 +49,18 @@ def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Si
     if intent.status not in (IntentStatus.CREATED, IntentStatus.REQUIRES_ACTION):
         raise refuse_move(intent, "authorize")
     account = _account(intent, command, situation)
-    attempt = _attempt(
+    attempt = new_attempt(
         intent,
         OperationType.AUTHORIZE,
         intent.amount,
         account,
         situation,
         payment_method=_payment_method(intent, command, situation),
+        return_url=command.return_url,
+        action_result=command.action_result,
     )
-    return Decision(
-        (*_routed(intent, command), PaymentIntentOperationStarted(attempt)), attempt_id=attempt.id
-    )
+    started = PaymentIntentOperationStarted(attempt, fallbacks=_fallbacks(intent, command))
+    return Decision((*_routed(intent, command), started), attempt_id=attempt.id)
 
 
 def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situation) -> Decision:
@@ -80,7 +81,7 @@ def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situat
             subject=intent.id,
         )
     account = situation.merchant.psp_account(intent.psp_account_id)
-    attempt = _attempt(intent, OperationType.CAPTURE, amount, account, situation)
+    attempt = new_attempt(intent, OperationType.CAPTURE, amount, account, situation)
     return Decision((PaymentIntentOperationStarted(attempt),), attempt_id=attempt.id)
 
 
@@ -102,7 +103,7 @@ def cancel(aggregate: IntentAggregate, command: StartCancel, situation: Situatio
         )
     account = situation.merchant.psp_account(intent.psp_account_id)
     amount = intent.authorized_amount or intent.amount
-    attempt = _attempt(intent, OperationType.CANCEL, amount, account, situation)
+    attempt = new_attempt(intent, OperationType.CANCEL, amount, account, situation)
     return Decision((PaymentIntentOperationStarted(attempt, command.reason),), attempt_id=attempt.id)
 
 
@@ -124,7 +125,7 @@ def refund(aggregate: IntentAggregate, command: StartRefund, situation: Situatio
         raise PayFlowError(Reason.LIMIT_REACHED, f"at most {PENDING_REFUNDS_MAX} refunds may be pending")
     account = situation.merchant.psp_account(intent.psp_account_id)
     refund_id = situation.new_id("re")
-    attempt = _attempt(intent, OperationType.REFUND, amount, account, situation, refund_id=refund_id)
+    attempt = new_attempt(intent, OperationType.REFUND, amount, account, situation, refund_id=refund_id)
     hold = posting_rules.refund_asked(intent.book, situation.new_id("txn"), amount)
     event = RefundCreated(refund_id, amount, command.texts.sha256(), attempt, hold)
     return Decision((event,), {refund_id: command.texts}, attempt.id, refund_id)
@@ -148,6 +149,11 @@ def _routed(intent: PaymentIntent, command: StartAuthorize) -> tuple[PaymentInte
     return (PaymentIntentRouted(command.decision),)
 
 
+def _fallbacks(intent: PaymentIntent, command: StartAuthorize) -> tuple[str, ...]:
+    """None either then."""
+    return command.fallbacks if intent.status is IntentStatus.CREATED else ()
+
+
 def _payment_method(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> str:
     if intent.status is IntentStatus.REQUIRES_ACTION:
         if command.payment_method not in ("", intent.payment_method):
@@ -162,33 +168,6 @@ def chosen_payment_method(intent: PaymentIntent, given: str, mode: Mode) -> str:
     if not chosen and mode is Mode.LIVE:
         raise invalid_field("payment_method", "is required for a live merchant")
     return chosen or DEFAULT_TEST_PAYMENT_METHOD
-
-
-def _attempt(
-    intent: PaymentIntent,
-    operation: OperationType,
-    amount: int,
-    account: PspAccount,
-    situation: Situation,
-    payment_method: str = "",
-    refund_id: str = "",
-) -> AttemptDetails:
-    # Never for a capture or a cancel: money that is reserved must always find its end.
-    if operation in LIMITED_OPERATIONS and intent.attempts_started >= ATTEMPTS_MAX:
-        raise PayFlowError(Reason.LIMIT_REACHED, f"a payment intent has at most {ATTEMPTS_MAX} PSP calls")
-    return AttemptDetails(
-        id=situation.new_id("att"),
-        operation=operation,
-        amount=amount,
-        psp_account_id=account.id,
-        connector=account.connector,
-        psp_key=f"{intent.id}-{intent.attempts_started + 1}",
-        due_at=situation.now + situation.lease,
-        payment_method=payment_method,
-        psp_payment_id=intent.psp_payment_id,
-        idempotency_key=situation.idempotency_key,
-        refund_id=refund_id,
-    )
 
 
 def _has_expired(intent: PaymentIntent, situation: Situation) -> bool:

@@ -12,6 +12,8 @@ from payflow.domain.ledger.posting_rules import Book, Hold
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
 from payflow.domain.texts import Texts
 
+DEFAULT_PAYMENT_METHOD_TYPE = "card"
+
 
 class CaptureMethod(StrEnum):
     """When the money is taken: by a capture, or by the authorization at once."""
@@ -29,22 +31,36 @@ class CancellationReason(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """RUNNING has a caller who waits; UNKNOWN waits for its next check; PARKED for an operator."""
+    """RUNNING has a caller who waits; UNKNOWN waits for its next check; PARKED for an operator.
+
+    ACCEPTED waits for the PSP to tell. STRAY had been given up when it turned out to have succeeded; another
+    attempt undoes it, and behind that it is UNDONE.
+    """
 
     RUNNING = "RUNNING"
     UNKNOWN = "UNKNOWN"
+    ACCEPTED = "ACCEPTED"
     PARKED = "PARKED"
     SUCCEEDED = "SUCCEEDED"
     DECLINED = "DECLINED"
     NOT_EXECUTED = "NOT_EXECUTED"
+    STRAY = "STRAY"
+    UNDONE = "UNDONE"
 
 
-OPEN_ATTEMPTS = frozenset({AttemptState.RUNNING, AttemptState.UNKNOWN, AttemptState.PARKED})
+WAITING_ATTEMPTS = frozenset({AttemptState.UNKNOWN, AttemptState.ACCEPTED, AttemptState.PARKED})
+OPEN_ATTEMPTS = WAITING_ATTEMPTS | {AttemptState.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to a PSP. Whoever holds the current ``fence`` may record its outcome, until ``due_at``."""
+    """One call to a PSP. Whoever holds the current ``fence`` may record its outcome, until ``due_at``.
+
+    ``checks`` counts the times that the PSP was asked and did not tell, ``vanished`` those who held it and
+    never wrote an outcome down. ``psp_reference`` is what the PSP calls an operation that it has accepted,
+    or a cancellation of whatever came of it (``shuts_out``).
+    ``undoes`` is the stray attempt that this one undoes, ``undoes_transaction_id`` what that one booked.
+    """
 
     id: str
     payment_intent_id: str
@@ -65,6 +81,14 @@ class Attempt:
     due_at: datetime
     started_at: datetime
     finished_at: datetime | None = None
+    vanished: int = 0
+    return_url: str = ""
+    action_result: str = ""
+    psp_reference: str = ""
+    shuts_out: bool = False
+    undoes: str = ""
+    undoes_transaction_id: str = ""
+    failure: Failure | None = None
 
     @property
     def is_open(self) -> bool:
@@ -74,7 +98,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The call in flight while an intent is PROCESSING; on proof of no effect it goes back to ``resumes``."""
+    """The call in flight while an intent is PROCESSING; on proof of no effect it goes back to ``resumes``.
+
+    ``fallbacks`` are the PSP accounts that it may go on to instead, best first.
+    """
 
     type: OperationType
     amount: int
@@ -82,13 +109,15 @@ class Operation:
     attempt_id: str
     resumes: IntentStatus
     cancellation_reason: CancellationReason | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntent:
     """A payment; every amount is minor units of ``currency``.
 
-    ``routing_cost`` is what its PSP would keep, as estimated when it was routed.
+    ``payment_method_type`` is the kind of payment method, such as ``card``; ``country`` the payer's, where it
+    is known. ``routing_cost`` is what its PSP would keep, as estimated when it was routed.
     """
 
     id: str
@@ -120,6 +149,8 @@ class PaymentIntent:
     authorization_expires_at: datetime | None = None
     captured_at: datetime | None = None
     canceled_at: datetime | None = None
+    payment_method_type: str = DEFAULT_PAYMENT_METHOD_TYPE
+    country: str = ""
     experiment_id: str = ""
     experiment_arm: str = ""
     routing_cost: int = 0

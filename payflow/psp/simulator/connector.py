@@ -23,7 +23,7 @@ from payflow.psp.connector import (
 )
 from payflow.psp.simulator import answers
 from payflow.psp.simulator.requests import Instruction, Key, Operation
-from payflow.psp.simulator.transport import NeverSent, NoReply, Reply, Transport
+from payflow.psp.transport import NeverSent, NoReply, Reply, Transport
 
 _LOG = logging.getLogger(__name__)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import grpc
 
 from payflow.commands import merchant_scope
@@ -10,6 +12,7 @@ from payflow.commands.cancel_payment_intent import cancel_payment_intent
 from payflow.commands.capture_payment_intent import capture_payment_intent
 from payflow.commands.create_payment_intent import check, create_payment_intent
 from payflow.commands.ports import Ports
+from payflow.commands.resolve_payment_intent import resolve_payment_intent
 from payflow.domain.errors import invalid_field, not_found
 from payflow.domain.intent.state import CaptureMethod
 from payflow.domain.intent.status import IntentStatus
@@ -23,11 +26,17 @@ from payflow.wire.resources import to_message
 from server.rpc.call import current_call
 from server.rpc.services import page_token
 from server.rpc.services.calls import changing_call, require_key, respond, scoped_merchant_id
+from server.rpc.services.stuck_operations import list_stuck_operations
 
 KIND = "payment intent"
 EVENTS_PAGE_DEFAULT = 100
 
-_Changing = pb.AuthorizePaymentIntentRequest | pb.CapturePaymentIntentRequest | pb.CancelPaymentIntentRequest
+_Changing = (
+    pb.AuthorizePaymentIntentRequest
+    | pb.CapturePaymentIntentRequest
+    | pb.CancelPaymentIntentRequest
+    | pb.ResolvePaymentIntentRequest
+)
 
 
 class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
@@ -44,7 +53,14 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
         request.merchant_id = merchant_scope.required(merchant_id)
         texts = Texts(request.description, dict(request.metadata))
         capture_method = _capture_method(request.capture_method)
-        check(request.amount, request.currency, request.payment_method, texts)
+        check(
+            request.amount,
+            request.currency,
+            request.payment_method,
+            request.payment_method_type,
+            request.country,
+            texts,
+        )
         call = changing_call("CreatePaymentIntent", request)
         answer = create_payment_intent(
             self._ports,
@@ -54,6 +70,8 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
             request.currency,
             capture_method,
             request.payment_method,
+            request.payment_method_type,
+            request.country,
             texts,
         )
         return respond(answer, pb.PaymentIntent, context)
@@ -84,7 +102,9 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
     ) -> pb.PaymentIntent:
         view = self._to_change(request)
         call = changing_call("AuthorizePaymentIntent", request)
-        answer = authorize_payment_intent(self._ports, call, view, request.payment_method)
+        answer = authorize_payment_intent(
+            self._ports, call, view, request.payment_method, request.return_url, request.action_result
+        )
         return respond(answer, pb.PaymentIntent, context)
 
     def CapturePaymentIntent(
@@ -118,6 +138,19 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
         return pb.ListPaymentIntentEventsResponse(
             events=[to_envelope(stored) for stored in page], next_page_token=more
         )
+
+    def ListStuckOperations(
+        self, request: pb.ListStuckOperationsRequest, context: grpc.ServicerContext
+    ) -> pb.ListStuckOperationsResponse:
+        return list_stuck_operations(self._ports, request)
+
+    def ResolvePaymentIntent(
+        self, request: pb.ResolvePaymentIntentRequest, context: grpc.ServicerContext
+    ) -> pb.PaymentIntent:
+        intent = self._to_change(request).intent
+        unclaimed = replace(changing_call("ResolvePaymentIntent", request), claim=None)
+        resolve_payment_intent(self._ports, unclaimed, intent)
+        return _message(self._view(request.id, request.merchant_id))
 
     def _to_change(self, request: _Changing) -> PaymentIntentView:
         require_key()

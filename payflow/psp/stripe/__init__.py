@@ -1,0 +1,1 @@
+"""Stripe as a PSP: its PaymentIntents and Refunds, through the official library."""
