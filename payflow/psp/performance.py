@@ -56,7 +56,9 @@ class Performance:
                 del self._merchants[next(iter(self._merchants))]
             merchant.seen += 1
             before = merchant.accounts.get(account.id)
-            window = observe(before and before.window, succeeded, elapsed_s * 1_000, merchant.seen, at)
+            window = observe(
+                before and before.window, succeeded, elapsed_s * 1_000, merchant.seen, at.timestamp()
+            )
             merchant.accounts[account.id] = _known(window)
 
     def of_merchant(self, merchant_id: str, at: datetime) -> dict[str, Observed]:
@@ -64,9 +66,9 @@ class Performance:
         merchant = self._merchants.get(merchant_id)
         if merchant is None:
             return {}
-        seen, observed = merchant.seen, {}
+        seen, at_s, observed = merchant.seen, at.timestamp(), {}
         for account_id, (window, success_ppm, latency_ms) in merchant.accounts.copy().items():
-            samples = round(window.samples * window.kept(seen, at))
+            samples = round(window.samples * window.kept(seen, at_s))
             if samples:
                 observed[account_id] = (samples, success_ppm, latency_ms)
         return observed

@@ -59,10 +59,25 @@ class Router:
     def route(self, merchant: Merchant, request: RoutingRequest, deadline: float) -> RoutingDecision:
         """The decision, with every account of the merchant as a candidate."""
         observed = self._performance.of_merchant(merchant.id, self._clock.now())
-        candidates = [
-            self._candidate(one, request, observed.get(one.account.id, NOTHING))
-            for one in self._accounts(merchant)
-        ]
+        candidates = []
+        for account, endpoint, capabilities, costs in self._accounts(merchant):
+            why = exclusion(account, capabilities, request)
+            if why is None and not self._admits(endpoint, OperationType.AUTHORIZE):
+                why = Exclusion.BREAKER_OPEN
+            cost = costs.cost_of(request.amount, request.currency)
+            samples, success_ppm, latency_ms = observed.get(account.id, NOTHING)
+            candidates.append(
+                Candidate(
+                    account.id,
+                    account.connector,
+                    account.priority,
+                    why,
+                    cost,
+                    samples,
+                    success_ppm,
+                    latency_ms,
+                )
+            )
         return self._routing_of(merchant.id, deadline).route(request, candidates)
 
     def _accounts(self, merchant: Merchant) -> list[_Prepared]:
@@ -80,11 +95,3 @@ class Router:
             return _Prepared(account, account.endpoint, None, NO_COSTS)
         capabilities = connector.capabilities
         return _Prepared(account, account.endpoint, capabilities, account.costs(capabilities.costs))
-
-    def _candidate(self, one: _Prepared, request: RoutingRequest, observed: Observed) -> Candidate:
-        account, endpoint, capabilities, costs = one
-        why = exclusion(account, capabilities, request)
-        if why is None and not self._admits(endpoint, OperationType.AUTHORIZE):
-            why = Exclusion.BREAKER_OPEN
-        cost = costs.cost_of(request.amount, request.currency)
-        return Candidate(account.id, account.connector, account.priority, why, cost, *observed)

@@ -244,10 +244,12 @@ def test_background_sweeps(database: Database, pool: NotingPool) -> None:
 
 def test_routing_reads(database: Database, pool: NotingPool) -> None:
     """Decisions need nothing of the database while what they need is fresh."""
-    assign = "UPDATE payment_intents SET experiment_id = 'exp_1' WHERE merchant_id = %s AND id > %s"
+    assign = """
+        UPDATE payment_intents SET experiment_id = 'exp_1' WHERE merchant_id = %s AND id > %s AND id <= %s
+    """
     with psycopg.connect(database.owner_url) as connection:
-        connection.execute(assign, [BUSY, _intent(INTENTS - 1_000)])
-    directory, routing = RoutingDirectory(pool), RoutingReader(pool)
+        connection.execute(assign, [BUSY, _intent(INTENTS - 1_000), _intent(INTENTS)])
+    directory, routing = RoutingDirectory(pool, elapsed_s=lambda: 0.0), RoutingReader(pool)
     for _ in range(2):
         assert directory.find(BUSY, FOREVER).version == 0
     assert {one.sql for one in pool.asked} == _named(routing_directory)

@@ -12,7 +12,7 @@ GOOD = Candidate("good", "x", 0, None, 100, 200, 950_000, 300)
 
 
 def order(*candidates: Candidate, weights: Weights | None = None) -> list[str]:
-    return [one.psp_account_id for one in ranked(candidates, AMOUNT, weights or Weights())]
+    return [account_id for _, _, account_id in ranked(candidates, AMOUNT, weights or Weights())]
 
 
 def test_more_approvals_are_better_and_lower_cost_and_latency() -> None:
@@ -51,8 +51,9 @@ def test_an_account_without_payments_is_taken_for_what_the_others_are() -> None:
 
 
 def explored(*candidates: Candidate, percent: int, of: int = 4_000) -> Counter[int]:
-    ranking = ranked(candidates, AMOUNT, Weights())
-    return Counter(to_explore(ranking, seed_of(f"pi_{number}"), percent) for number in range(of))
+    weights = Weights(exploration_percent=percent)
+    ranking = ranked(candidates, AMOUNT, weights)
+    return Counter(to_explore(ranking, candidates, weights, seed_of(f"pi_{number}")) for number in range(of))
 
 
 def test_exploration_stays_inside_its_bound_even_among_equals() -> None:

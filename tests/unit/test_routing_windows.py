@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -23,6 +22,7 @@ from payflow.psp.performance import Performance, was_success
 from tests.core import START
 from tests.routing_inputs import psp_account
 
+AT = START.timestamp()
 PAYMENTS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 5_000), st.integers(0, 3_600)), min_size=1, max_size=60
 )
@@ -37,10 +37,10 @@ def close(one: Window, other: Window) -> bool:
 def test_what_several_processes_saw_adds_up_to_what_one_would_have_seen(
     payments: list[tuple[bool, int, int]], processes: int
 ) -> None:
-    at, alone = START, None
+    at, alone = AT, None
     parts: dict[int, Window] = {}
     for seen, (approved, latency_ms, pause_s) in enumerate(payments, 1):
-        at += timedelta(seconds=pause_s)
+        at += pause_s
         alone = observe(alone, approved, latency_ms, seen, at)
         mine = seen % processes
         parts[mine] = observe(parts.get(mine), approved, latency_ms, seen, at)
@@ -48,25 +48,25 @@ def test_what_several_processes_saw_adds_up_to_what_one_would_have_seen(
     first, *others = parts.values()
     for other in others:
         first = merge(first, other)
-    assert close(first.faded(alone.seen, alone.at), alone)
+    assert close(first.faded(alone.seen, alone.at_s), alone)
 
 
 def test_the_merchants_payments_elsewhere_make_an_account_fade() -> None:
-    window = observe(None, True, 100, 1, START)
-    assert window.faded(1 + MEMORY, START).samples == pytest.approx(math.exp(-1), rel=0.01)
+    window = observe(None, True, 100, 1, AT)
+    assert window.faded(1 + MEMORY, AT).samples == pytest.approx(math.exp(-1), rel=0.01)
 
 
 def test_time_makes_it_fade_too_but_never_backwards() -> None:
-    window = observe(None, True, 100, 1, START)
-    assert window.faded(1, START + HALF_LIFE).samples == pytest.approx(0.5)
-    assert window.faded(1, START - HALF_LIFE) == window
-    assert observe(window, True, 100, 2, START - HALF_LIFE).at == START
+    window = observe(None, True, 100, 1, AT)
+    assert window.faded(1, AT + HALF_LIFE.total_seconds()).samples == pytest.approx(0.5)
+    assert window.faded(1, AT - 1) == window
+    assert observe(window, True, 100, 2, AT - 1).at_s == AT
 
 
 def test_it_never_remembers_more_than_its_memory() -> None:
     window = None
     for seen in range(1, 10 * MEMORY):
-        window = observe(window, True, 100, seen, START)
+        window = observe(window, True, 100, seen, AT)
     assert window is not None and MEMORY - 1 < window.samples < MEMORY
 
 
@@ -74,7 +74,7 @@ def test_it_never_remembers_more_than_its_memory() -> None:
 def test_a_window_survives_being_encoded(payments: list[tuple[bool, int, int]]) -> None:
     window = None
     for seen, (approved, latency_ms, pause_s) in enumerate(payments, 1):
-        window = observe(window, approved, latency_ms, seen, START + timedelta(milliseconds=pause_s))
+        window = observe(window, approved, latency_ms, seen, AT + pause_s / 1_000)
     assert window is not None and decode(encode(window)) == window
 
 

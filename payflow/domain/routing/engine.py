@@ -7,7 +7,7 @@ Where none counts, the accounts follow their priority.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -58,13 +58,17 @@ def decide(
         rules_version=rules_version,
         rule=rule.name,
         strategy=rule.strategy,
-        candidates=tuple(one.with_score(choice.scores.get(one.psp_account_id, 0)) for one in in_order),
+        candidates=_scored(in_order, choice.scores),
         order=tuple(choice.order if rule.only_listed else dict.fromkeys([*choice.order, *eligible])),
         passed_over=tuple(passed_over),
         explored=choice.explored,
         experiment_id=experiment_id,
         arm=arm,
     )
+
+
+def _scored(candidates: Sequence[Candidate], scores: Mapping[str, int]) -> tuple[Candidate, ...]:
+    return tuple([one.with_score(scores.get(one.psp_account_id, 0)) for one in candidates])
 
 
 def _choice(
@@ -79,7 +83,7 @@ def _choice(
             return _Choice(_split(listed, seed))
         case Strategy.SCORE:
             scored = [eligible[one.psp_account_id] for one in listed] if rule.accounts else eligible.values()
-            return _best_first(list(scored), request, weights, seed)
+            return _best_first(scored, request, weights, seed)
 
 
 def _split(listed: Iterable[RuleAccount], seed: int) -> list[str]:
@@ -96,11 +100,12 @@ def _split(listed: Iterable[RuleAccount], seed: int) -> list[str]:
 
 
 def _best_first(
-    candidates: Sequence[Candidate], request: RoutingRequest, weights: Weights, seed: int
+    candidates: Collection[Candidate], request: RoutingRequest, weights: Weights, seed: int
 ) -> _Choice:
     ranking = ranked(candidates, request.amount, weights)
-    order = [one.psp_account_id for one in ranking]
-    place = to_explore(ranking, seed, weights.exploration_percent)
+    scores = {account_id: -deficit for deficit, _, account_id in ranking}
+    order = list(scores)
+    place = to_explore(ranking, candidates, weights, seed)
     if place:
         order.insert(0, order.pop(place))
-    return _Choice(order, {one.psp_account_id: -one.deficit for one in ranking}, place > 0)
+    return _Choice(order, scores, place > 0)

@@ -10,8 +10,7 @@ but inside a bound, and never so seldom that a PSP that has recovered would not 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from payflow.domain.routing.candidate import PER_MILLION, Candidate
 from payflow.domain.routing.draws import draw
@@ -26,49 +25,43 @@ PRIOR_SAMPLES = 20
 APPETITE_MIN = 0.3
 
 
-class Scored(NamedTuple):
-    """An account's score in millionths, and the variance that it has because few payments are known.
-
-    In the order in which accounts are ranked, the best has the least: ``deficit`` is the score's negative.
-    """
-
-    deficit: int
-    priority: int
-    psp_account_id: str
-    variance: float
+# An account's score in millionths, negative so that the best comes first; then its priority, and its id.
+Rank = tuple[int, int, str]
 
 
-def ranked(eligible: Sequence[Candidate], amount: int, weights: Weights) -> list[Scored]:
+def ranked(eligible: Collection[Candidate], amount: int, weights: Weights) -> list[Rank]:
     """Best first; among equals by priority and id."""
     total = weights.success + weights.cost + weights.latency
     success, cost, latency = weights.success / total, weights.cost / total, weights.latency / total
-    prior = PRIOR_SAMPLES * _common_rate(eligible)
+    common = _common_rate(eligible)
     fastest_ms = min([one.latency_ms for one in eligible if one.samples], default=0)
     found = []
     for one in eligible:
-        evidence = one.samples + PRIOR_SAMPLES
-        rate = (one.samples * one.success_ppm / PER_MILLION + prior) / evidence
         # Who has not been timed yet counts as fast.
         quickness = (1 + fastest_ms) / (1 + one.latency_ms) if one.samples else 1.0
-        score = success * rate + cost * (1 - one.cost / amount) + latency * quickness
-        variance = success * success * rate * (1 - rate) / evidence
-        found.append(Scored(-round(score * PER_MILLION), one.priority, one.psp_account_id, variance))
+        score = success * _rate(one, common) + cost * (1 - one.cost / amount) + latency * quickness
+        found.append((-round(score * PER_MILLION), one.priority, one.psp_account_id))
     found.sort()
     return found
 
 
-def _common_rate(eligible: Sequence[Candidate]) -> float:
+def _common_rate(eligible: Collection[Candidate]) -> float:
     approved = sum([one.samples * one.success_ppm for one in eligible]) / PER_MILLION
     return (approved + BASE_RATE * BASE_SAMPLES) / (sum([one.samples for one in eligible]) + BASE_SAMPLES)
 
 
-def to_explore(ranking: Sequence[Scored], seed: int, exploration_percent: int) -> int:
+def _rate(one: Candidate, common: float) -> float:
+    approved = one.samples * one.success_ppm / PER_MILLION
+    return (approved + PRIOR_SAMPLES * common) / (one.samples + PRIOR_SAMPLES)
+
+
+def to_explore(ranking: Sequence[Rank], eligible: Collection[Candidate], weights: Weights, seed: int) -> int:
     """The place in ``ranking`` that the payment goes to: 0, or that of an account to be learned about.
 
     The bound is divided among all but the best; each uses as much of its part as it has appetite for.
     """
     others = len(ranking) - 1
-    bound = exploration_percent / 100
+    bound = weights.exploration_percent / 100
     if others < 1 or bound == 0:
         return 0
     chance = draw(seed, "explore")
@@ -76,12 +69,22 @@ def to_explore(ranking: Sequence[Scored], seed: int, exploration_percent: int) -
         return 0
     part, position = divmod(chance / bound * others, 1)
     place = min(1 + int(part), others)
-    return place if position < _appetite(ranking[0], ranking[place]) else 0
+    return place if position < _appetite(ranking[0], ranking[place], eligible, weights) else 0
 
 
-def _appetite(best: Scored, other: Scored) -> float:
+def _appetite(best: Rank, other: Rank, eligible: Collection[Candidate], weights: Weights) -> float:
     """Twice the probability that ``other`` is better, so 1 for one that is as good; at least a little."""
-    deviation = PER_MILLION * math.sqrt(best.variance + other.variance)
-    if deviation == 0:
+    common = _common_rate(eligible)
+    compared = (one for one in eligible if one.psp_account_id in (best[2], other[2]))
+    deviation = math.sqrt(sum(_variance(one, common) for one in compared))
+    share = weights.success / (weights.success + weights.cost + weights.latency)
+    if share == 0:
         return APPETITE_MIN
-    return max(APPETITE_MIN, math.erfc((other.deficit - best.deficit) / deviation / math.sqrt(2)))
+    ahead = (other[0] - best[0]) / PER_MILLION
+    return max(APPETITE_MIN, math.erfc(ahead / (share * deviation) / math.sqrt(2)))
+
+
+def _variance(one: Candidate, common: float) -> float:
+    """Of its success rate, because few payments are known of it; never 0, as ``common`` is not 0 or 1."""
+    rate = _rate(one, common)
+    return rate * (1 - rate) / (one.samples + PRIOR_SAMPLES)
