@@ -57,6 +57,7 @@ class Settings:
     api_port: int = _variable("API_PORT", "8080", port)
     grpc_port: int = _variable("GRPC_PORT", "50051", port)
     prometheus_port: int = _variable("PROMETHEUS_PORT", "9090", port)
+    worker_prometheus_port: int | None = _variable("WORKER_PROMETHEUS_PORT", None, port)
 
     # Where `payflow dev` keeps its data
     data_dir: Path = _variable("PAYFLOW_DATA_DIR", ".payflow", Path)  # noqa: RUF009 (paths are immutable)
@@ -128,11 +129,12 @@ class Settings:
         return settings
 
     def _refuse_shared_ports(self) -> None:
-        taken: dict[int, str] = {}
+        taken: dict[int | None, str] = {}
         for variable, number in (
             ("API_PORT", self.api_port),
             ("GRPC_PORT", self.grpc_port),
             ("PROMETHEUS_PORT", self.prometheus_port),
+            ("WORKER_PROMETHEUS_PORT", self.worker_prometheus_port),
         ):
             if number in taken:
                 raise ConfigurationError(variable, str(number), f"another port than {taken[number]}'s")

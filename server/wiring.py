@@ -17,6 +17,7 @@ from payflow.domain.endpoint import Endpoint
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
+from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
@@ -25,8 +26,13 @@ from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
-from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.pool import PoolLimits
+from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
+from payflow.store.webhook_endpoints import WebhookEndpoints
+from payflow.store.webhook_inbox import WebhookInbox
+from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.write_pool import write_pool
 from payflow.v1 import (
     ledger_pb2,
     ledger_pb2_grpc,
@@ -36,15 +42,18 @@ from payflow.v1 import (
     payment_intent_pb2_grpc,
     refund_pb2,
     refund_pb2_grpc,
+    webhook_pb2,
+    webhook_pb2_grpc,
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
-from server.connectors import load_connectors
+from server.connectors import ConnectorSettings, load_connectors
 from server.rpc.application import Binding
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
+from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -81,16 +90,18 @@ class Core:
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
         self.pool = ReadPool(conninfo, _pool_limits(settings))
         self.pool.open()
+        self.writes = write_pool(conninfo)
+        self.writes.open()
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.cache = _cache(settings, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
-        self.committer = Committer(
-            conninfo, lease=timedelta(seconds=lease_s), key_ttl=key_ttl, on_commit=on_commit
-        )
+        self.lease = timedelta(seconds=lease_s)
+        self.committer = Committer(conninfo, lease=self.lease, key_ttl=key_ttl, on_commit=on_commit)
         self.committer.start()
         self.due = DueReader(self.pool)
+        self.webhooks = WebhookQueue(self.writes)
         self.slots = _slots(settings)
         self.ports = Ports(
             clock=clock or SystemClock(),
@@ -110,6 +121,9 @@ class Core:
             jitter=random.Random(),
             sleep=time.sleep,
             creates_merchants=True,
+            webhook_endpoints=WebhookEndpoints(self.pool),
+            inbox=WebhookInbox(self.pool, self.writes),
+            default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
     def close(self) -> None:
@@ -119,6 +133,7 @@ class Core:
             self.cache.close()
         for connector in self.connectors.values():
             connector.close()
+        self.writes.close()
         self.pool.close()
 
 
@@ -155,6 +170,11 @@ class PayFlowApplication:
                 _service(merchant_pb2, "MerchantService"),
                 merchant_pb2_grpc.add_MerchantServiceServicer_to_server,
                 Merchants(ports),
+            ),
+            Binding(
+                _service(webhook_pb2, "WebhookService"),
+                webhook_pb2_grpc.add_WebhookServiceServicer_to_server,
+                Webhooks(ports),
             ),
         )
 

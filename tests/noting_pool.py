@@ -1,4 +1,4 @@
-"""A pool that notes what readers ask."""
+"""Pools that note what is asked of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from payflow.store.read_pool import Ask, PoolLimits, Query, ReadPool, Rows
+from payflow.store import write_pool
+from payflow.store.pool import Pool, PoolLimits, Rows
+from payflow.store.read_pool import Ask, Query, ReadPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,10 @@ class Asked:
     plan_anew: bool = False
 
 
-class NotingPool(ReadPool):
+class _Noting(Pool):
     """Keeps what was asked in ``asked``, in order."""
 
-    def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, PoolLimits(connections_max=1))
-        self.asked: list[Asked] = []
+    asked: list[Asked]
 
     def one(self, sql: str, parameters: Sequence[Any], deadline: float) -> dict[str, Any] | None:
         self.asked.append(Asked(sql, parameters))
@@ -33,6 +33,22 @@ class NotingPool(ReadPool):
     def all(self, sql: str, parameters: Sequence[Any], deadline: float, *, plan_anew: bool = False) -> Rows:
         self.asked.append(Asked(sql, parameters, plan_anew))
         return super().all(sql, parameters, deadline, plan_anew=plan_anew)
+
+
+class NotingWrites(_Noting):
+    """A pool for what is written."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__(conninfo, PoolLimits(connections_max=1), "noted-writes", write_pool.SESSION)
+        self.asked = []
+
+
+class NotingPool(_Noting, ReadPool):
+    """A pool for what is read."""
+
+    def __init__(self, conninfo: str) -> None:
+        super().__init__(conninfo, PoolLimits(connections_max=1))
+        self.asked = []
 
     def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:
         self.asked += [Asked(*query) for query in queries]

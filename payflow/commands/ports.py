@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
@@ -25,6 +26,7 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
+from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
@@ -225,7 +227,7 @@ class Ports:
     ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
     ``learn`` takes note of how an authorization went and how long it took, in seconds. ``jitter`` spreads
     repeats, which ``sleep`` waits for. ``creates_merchants`` makes unknown merchants on first use, in test
-    mode.
+    mode; ``default_accounts`` are those of a new merchant in test mode.
     """
 
     clock: Clock
@@ -245,3 +247,6 @@ class Ports:
     jitter: random.Random
     sleep: Callable[[float], None]
     creates_merchants: bool
+    webhook_endpoints: WebhookEndpoints
+    inbox: Inbox
+    default_accounts: tuple[DefaultAccount, ...]

@@ -40,14 +40,15 @@ def command_id(now: datetime, entropy: bytes) -> str:
     return _encode(_uuid7(int(now.timestamp() * 1000), entropy), UUID_CHARACTERS)
 
 
-def derive_id(prefix: str, command: str, slot: int, ordinal: int = 0) -> str:
-    """The id of the ``ordinal``-th thing of a kind that a command makes.
+def derive_id(prefix: str, command: str, slot: int | None, ordinal: int = 0) -> str:
+    """The id of the ``ordinal``-th thing of a kind that a command makes; without a slot it is no merchant's.
 
     A pure function of the command's id, so that folding the command again makes the same ids.
     """
     digest = hashlib.sha256(f"{command}:{prefix}:{ordinal}".encode()).digest()
     unix_ms = _decode(command[:TIME_CHARACTERS])
-    return f"{prefix}_{_encode(_uuid7(unix_ms, digest), UUID_CHARACTERS)}{_encode(slot, SLOT_CHARACTERS)}"
+    owner = "" if slot is None else _encode(slot, SLOT_CHARACTERS)
+    return f"{prefix}_{_encode(_uuid7(unix_ms, digest), UUID_CHARACTERS)}{owner}"
 
 
 def _decode(characters: str) -> int:

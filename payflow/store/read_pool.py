@@ -1,20 +1,14 @@
-"""The pool that reads go through: repeatable read, read only, bounded in connections, waits and time."""
+"""Read-only queries, on one snapshot each or together."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from psycopg import Connection
-from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
-
 from payflow.store import pipelining
-from payflow.store.failures import deadline_exceeded, told_to_callers
+from payflow.store.pool import Pool, PoolLimits, Rows, ask
 
 BEGIN = "BEGIN"
 COMMIT = "COMMIT"
@@ -26,85 +20,21 @@ SESSION = """
            set_config('default_transaction_isolation', 'repeatable read', false),
            set_config('default_transaction_read_only', 'on', false)
 """
-LIMIT_TIME = "SELECT set_config('statement_timeout', %s, false)"
 
-# The time a caller has left is rounded up to one of these, so that connections seldom have to be told.
-TIME_LIMITS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
-
-CONNECT_TIMEOUT_S = 3
-
-Rows = list[dict[str, Any]]
 Query = tuple[str, Sequence[Any]]
 
 
 class Ask(Protocol):
-    """Answers a query with every row; see ReadPool.all."""
+    """Answers a query with every row; see Pool.all."""
 
     def __call__(self, sql: str, parameters: Sequence[Any], plan_anew: bool = False) -> Rows: ...
 
 
-class ReadConnection(Connection[dict[str, Any]]):
-    """A connection that remembers its statement time-out."""
-
-    time_limit_s = 0.0
-
-    def limit_time(self, left_s: float) -> None:
-        """Sets the time-out for a caller who has ``left_s`` seconds left, unless it is that already."""
-        limit_s = next((limit for limit in TIME_LIMITS_S if limit >= left_s), TIME_LIMITS_S[-1])
-        if limit_s != self.time_limit_s:
-            self.execute(LIMIT_TIME, [str(int(limit_s * 1000))])
-            self.time_limit_s = limit_s
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """Connections kept and allowed, their life, and how many callers may wait how long for one."""
-
-    connections_max: int = 25
-    connections_idle_max: int = 10
-    lifetime_max_s: float = 300.0
-    wait_max_s: float = 2.0
-    waiting_max: int = 500
-    statement_max_s: float = 30.0
-
-
-class ReadPool:
+class ReadPool(Pool):
     """Runs read-only queries, each group of them on one snapshot."""
 
     def __init__(self, conninfo: str, limits: PoolLimits) -> None:
-        self._limits = limits
-        self._pool: ConnectionPool[ReadConnection] = ConnectionPool(
-            conninfo,
-            connection_class=ReadConnection,
-            kwargs={"autocommit": True, "row_factory": dict_row, "connect_timeout": CONNECT_TIMEOUT_S},
-            min_size=min(limits.connections_idle_max, limits.connections_max),
-            max_size=limits.connections_max,
-            max_lifetime=limits.lifetime_max_s,
-            timeout=limits.wait_max_s,
-            max_waiting=limits.waiting_max,
-            configure=_configure,
-            check=ConnectionPool.check_connection,
-            name="payflow-reads",
-            open=False,
-        )
-
-    def open(self) -> None:
-        """Starts connecting in the background; what is asked for before that waits."""
-        self._pool.open()
-
-    def close(self) -> None:
-        """Closes every connection."""
-        self._pool.close()
-
-    def one(self, sql: str, parameters: Sequence[Any], deadline: float) -> dict[str, Any] | None:
-        """The first row, or None. ``deadline`` is in seconds of time.monotonic."""
-        with self._connection(deadline) as connection:
-            return connection.execute(sql, parameters).fetchone()
-
-    def all(self, sql: str, parameters: Sequence[Any], deadline: float, *, plan_anew: bool = False) -> Rows:
-        """Every row. ``plan_anew`` is for queries whose best plan depends on their parameters."""
-        with self._connection(deadline) as connection:
-            return _ask(connection, sql, parameters, plan_anew)
+        super().__init__(conninfo, limits, "payflow-reads", SESSION)
 
     def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:
         """The rows of each query, all seen at one instant, in one round trip."""
@@ -119,22 +49,4 @@ class ReadPool:
     def instant(self, deadline: float) -> Iterator[Ask]:
         """For queries that depend on each other's answers, all seen at one instant."""
         with self._connection(deadline) as connection, connection.transaction():
-            yield partial(_ask, connection)
-
-    @contextmanager
-    def _connection(self, deadline: float) -> Iterator[ReadConnection]:
-        """Raises DEADLINE_EXCEEDED, OVERLOADED or DATABASE_UNAVAILABLE."""
-        left_s = min(self._limits.statement_max_s, deadline - time.monotonic())
-        if left_s <= 0:
-            raise deadline_exceeded()
-        with told_to_callers(), self._pool.connection(min(left_s, self._limits.wait_max_s)) as connection:
-            connection.limit_time(left_s)
-            yield connection
-
-
-def _ask(connection: ReadConnection, sql: str, parameters: Sequence[Any], plan_anew: bool = False) -> Rows:
-    return connection.execute(sql, parameters, prepare=False if plan_anew else None).fetchall()
-
-
-def _configure(connection: ReadConnection) -> None:
-    connection.execute(SESSION)
+            yield partial(ask, connection)

@@ -18,13 +18,14 @@ COMMANDS = {
     "dev": _Entry("server.cli.dev", "Start everything on this machine and run until Ctrl-C."),
     "serve": _Entry("server.cli.serve", "Run the gRPC server."),
     "gateway": _Entry("server.cli.gateway", "Run the HTTP gateway in front of the gRPC server."),
-    "worker": _Entry("server.cli.worker", "Run the workers: recovery, expiry, clean-up."),
+    "worker": _Entry("server.cli.worker", "Run the workers: recovery, webhooks, expiry, clean-up."),
     "psp-simulator": _Entry("server.cli.psp_simulator", "Run the simulated PSP that test payments go to."),
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
     "intents": _Entry("server.cli.intents", "Find payments whose outcome is not known, and ask their PSP."),
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }
 
 

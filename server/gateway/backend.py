@@ -13,7 +13,6 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2
 
 from server.gateway.limits import Limits
-from server.gateway.routes import Route
 
 _RECONNECT_BACKOFF_MAX_MS = 1_000
 _KEEPALIVE_MS = 30_000
@@ -30,19 +29,19 @@ class Backend:
     there are several connections for each process, used in turn.
     """
 
-    def __init__(self, target: str, processes: int, routes: Iterable[Route], limits: Limits) -> None:
+    def __init__(self, target: str, processes: int, rpcs: Iterable[MethodDescriptor], limits: Limits) -> None:
         connections = 1 if processes == 1 else _CONNECTIONS_PER_PROCESS * processes
         self._limits = limits
         self._channels = [_open_channel(target, limits) for _ in range(connections)]
-        self._calls = {route.rpc_path: cycle(self._callables(route.rpc_path, route.rpc)) for route in routes}
+        self._calls = {rpc.full_name: cycle(self._callables(rpc)) for rpc in rpcs}
         health = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name["Check"]
-        self._health = self._callables("/grpc.health.v1.Health/Check", health)[0]
+        self._health = self._callables(health)[0]
 
     async def call(
-        self, route: Route, request: Message, timeout_s: float, metadata: Metadata
+        self, rpc: MethodDescriptor, request: Message, timeout_s: float, metadata: Metadata
     ) -> tuple[Message, dict[str, str | bytes]]:
         """The response and the trailing metadata. Raises grpc.aio.AioRpcError."""
-        call = next(self._calls[route.rpc_path])(request, timeout=timeout_s, metadata=tuple(metadata))
+        call = next(self._calls[rpc.full_name])(request, timeout=timeout_s, metadata=tuple(metadata))
         response = await call
         return response, dict(await call.trailing_metadata())
 
@@ -59,9 +58,8 @@ class Backend:
         for channel in self._channels:
             await channel.close(None)
 
-    def _callables(
-        self, path: str, rpc: MethodDescriptor
-    ) -> list[grpc.aio.UnaryUnaryMultiCallable[Message, Any]]:
+    def _callables(self, rpc: MethodDescriptor) -> list[grpc.aio.UnaryUnaryMultiCallable[Message, Any]]:
+        path = f"/{rpc.containing_service.full_name}/{rpc.name}"
         return [
             channel.unary_unary(
                 path,

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 
 from payflow.domain.fields import IDEMPOTENCY_KEY_MAX
+from payflow.v1 import webhook_pb2
 from server.gateway.errors import HTTP_STATUS, REQUEST_TOO_LARGE_STATUS
 from server.gateway.json_decoder import map_entry
 from server.gateway.openapi_schemas import Schema, Schemas, reachable
@@ -79,14 +80,14 @@ def openapi_document(routes: Sequence[Route]) -> dict[str, Any]:
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     bindings: defaultdict[str, int] = defaultdict(int)
     for route in routes:
-        bindings[route.rpc_path] += 1
-        operation = _operation(route, bindings[route.rpc_path], schemas, comments)
+        bindings[route.rpc.full_name] += 1
+        operation = _operation(route, bindings[route.rpc.full_name], schemas, comments)
         paths[route.template][route.http_method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "PayFlow", "version": "v1", "description": "Payments and their ledger."},
         "tags": _tags(routes, comments),
-        "paths": {**paths, **_own_paths()},
+        "paths": {**paths, **_own_paths(comments)},
         "components": {
             "schemas": schemas.components,
             "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY, "CorrelationId": _CORRELATION_ID},
@@ -167,7 +168,7 @@ def _tags(routes: Iterable[Route], comments: Mapping[str, str]) -> list[dict[str
     ]
 
 
-def _own_paths() -> dict[str, Any]:
+def _own_paths(comments: Mapping[str, str]) -> dict[str, Any]:
     status = {"type": "object", "required": ["status"], "properties": {"status": {"type": "string"}}}
     alive = {"200": {"description": "The gateway is alive.", "content": _json(status)}}
     ready = {
@@ -179,6 +180,31 @@ def _own_paths() -> dict[str, Any]:
         "/health": {"get": {"operationId": "Health", "responses": alive}},
         "/ready": {"get": {"operationId": "Ready", "responses": ready}},
         "/openapi.json": {"get": {"operationId": "OpenApi", "responses": document}},
+        "/webhooks/{psp_account_id}": {"post": _webhook(comments)},
+    }
+
+
+def _webhook(comments: Mapping[str, str]) -> dict[str, Any]:
+    """The one call whose body is taken as it is, whatever it is."""
+    request = webhook_pb2.ReceiveWebhookRequest.DESCRIPTOR
+    text = {"schema": {"type": "string"}}
+    described = {field.name: comments[field.full_name] for field in request.fields}
+    return {
+        "operationId": "ReceiveWebhook",
+        "tags": ["WebhookService"],
+        "description": comments["payflow.v1.WebhookService.ReceiveWebhook"],
+        "parameters": [
+            _parameter(name, place, {"type": "string", "description": described[name]})
+            for name, place in (("psp_account_id", "path"), ("merchant_id", "query"))
+        ],
+        "requestBody": {"required": True, "description": described["body"], "content": {"*/*": {}}},
+        "responses": {
+            "200": {
+                "description": "Its events are kept; the body is the one that the PSP wants to see.",
+                "content": {"text/plain": text, **_json({"type": "object"})},
+            },
+            **_ERRORS,
+        },
     }
 
 

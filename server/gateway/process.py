@@ -11,14 +11,16 @@ from types import FrameType
 import uvicorn
 
 from server.config import Settings
-from server.gateway.app import Gateway
+from server.gateway.app import Gateway, Served
 from server.gateway.backend import Backend
 from server.gateway.connection import BoundedConnection
+from server.gateway.endpoints import Endpoints
 from server.gateway.limits import Limits
 from server.gateway.openapi import openapi_document
 from server.gateway.own_endpoints import own_endpoints
 from server.gateway.routes import contract_services, routes_of
 from server.gateway.rpc_endpoints import RpcEndpoints
+from server.gateway.webhook_endpoint import WebhookEndpoint
 from server.log import configure_logging
 
 log = logging.getLogger(__name__)
@@ -40,15 +42,19 @@ def run(settings: Settings, limits: Limits = _LIMITS) -> int:
 
 
 async def _serve(settings: Settings, listener: socket.socket, limits: Limits) -> None:
-    routes = routes_of(contract_services())
-    backend = Backend(f"127.0.0.1:{settings.grpc_port}", settings.grpc_processes, routes, limits)
-    gateway = Gateway(
+    services = contract_services()
+    routes = routes_of(services)
+    rpcs = [rpc for service in services for rpc in service.methods]
+    backend = Backend(f"127.0.0.1:{settings.grpc_port}", settings.grpc_processes, rpcs, limits)
+    endpoints = Endpoints(
         own_endpoints(backend, lambda: openapi_document(routes)),
-        RpcEndpoints(routes, backend, limits.requests_in_flight_max).answer,
-        limits,
-        timeout_s=settings.api_timeout_s,
-        body_bytes_max=settings.api_max_request_bytes,
+        Served(WebhookEndpoint(backend, limits.webhooks_in_flight_max).answer, limits.webhook_bytes_max),
+        Served(
+            RpcEndpoints(routes, backend, limits.requests_in_flight_max).answer,
+            settings.api_max_request_bytes,
+        ),
     )
+    gateway = Gateway(endpoints.find, limits, timeout_s=settings.api_timeout_s)
     server = uvicorn.Server(_uvicorn_config(gateway, settings, limits))
     _exit_cleanly_on_signals(server)
     host, port = listener.getsockname()[:2]

@@ -34,11 +34,8 @@ def correlation_id(headers: Headers) -> str:
 
 
 def rpc_metadata(headers: Headers, correlation: str) -> tuple[tuple[str, str], ...]:
-    """The metadata of the call; a `traceparent` that cannot be valid is left out, as W3C asks.
-
-    Raises VALIDATION_FAILED, naming the header.
-    """
-    metadata = [(CORRELATION_ID, correlation)]
+    """The metadata of the call. Raises VALIDATION_FAILED, naming the header."""
+    metadata = list(trace_metadata(headers, correlation))
     for name, characters_max in _CHARACTERS_MAX.items():
         values = headers.get(name, ())
         if len(values) > 1:
@@ -47,10 +44,15 @@ def rpc_metadata(headers: Headers, correlation: str) -> tuple[tuple[str, str], .
             if not _is_printable_ascii(value, characters_max):
                 raise invalid_field(name, f"must be 1 to {characters_max} printable ASCII characters")
             metadata.append((name, value))
+    return tuple(metadata)
+
+
+def trace_metadata(headers: Headers, correlation: str) -> tuple[tuple[str, str], ...]:
+    """What finds the call in logs; a `traceparent` that cannot be valid is left out, as W3C asks."""
     traceparent = headers.get(TRACEPARENT, [""])[0]
     if _is_printable_ascii(traceparent, _TRACEPARENT_CHARACTERS_MAX):
-        metadata.append((TRACEPARENT, traceparent))
-    return tuple(metadata)
+        return (CORRELATION_ID, correlation), (TRACEPARENT, traceparent)
+    return ((CORRELATION_ID, correlation),)
 
 
 def require_json(headers: Headers) -> None:

@@ -31,7 +31,7 @@ def request_message(
     if not route.body and body:
         raise invalid_field("body", f"must be empty for {route.http_method}")
     for name, encoded in variables.items():
-        _add(fields, name, _typed(route.rpc.input_type, name, _path_text(name, encoded)))
+        _add(fields, name, _typed(route.rpc.input_type, name, path_text(name, encoded)))
     try:
         return decode(fields)
     except InvalidValue as error:
@@ -44,7 +44,7 @@ def _from_body(route: Route, body: bytes) -> dict[str, Any]:
 
 def _from_query(route: Route, query: bytes) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    for parameter, text in _query_parameters(query):
+    for parameter, text in query_parameters(query):
         # A map's entries are parameters of their own: metadata[order]=7.
         name, _, key = parameter.partition("[")
         field = route.rpc.input_type.fields_by_name.get(name)
@@ -65,7 +65,8 @@ def _put(fields: dict[str, Any], name: str, value: Any, parameter: str) -> None:
     fields[name] = value
 
 
-def _query_parameters(query: bytes) -> list[tuple[str, str]]:
+def query_parameters(query: bytes) -> list[tuple[str, str]]:
+    """Names and values in order, decoded."""
     try:
         return parse_qsl(
             query.decode("ascii"),
@@ -77,7 +78,8 @@ def _query_parameters(query: bytes) -> list[tuple[str, str]]:
         raise invalid_field("query", f"must be UTF-8, with at most {_QUERY_FIELDS_MAX} parameters") from None
 
 
-def _path_text(name: str, encoded: str) -> str:
+def path_text(name: str, encoded: str) -> str:
+    """A path variable, decoded."""
     try:
         text = unquote_to_bytes(encoded).decode("utf-8")
     except UnicodeDecodeError:

@@ -40,11 +40,6 @@ class Route:
     def __post_init__(self) -> None:
         object.__setattr__(self, "variables", tuple(VARIABLE.findall(self.template)))
 
-    @property
-    def rpc_path(self) -> str:
-        """The RPC's full name as gRPC calls it."""
-        return f"/{self.rpc.containing_service.full_name}/{self.rpc.name}"
-
 
 def contract_services() -> list[ServiceDescriptor]:
     """Every service of the generated modules in payflow.v1."""

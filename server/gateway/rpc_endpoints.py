@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 
 from payflow.domain.errors import PayFlowError, Reason
 from server.gateway.backend import Backend
+from server.gateway.in_flight import InFlight
 from server.gateway.json_decoder import MessageDecoder, message_decoder
 from server.gateway.json_encoder import MessageEncoder, message_encoder
 from server.gateway.reply import Reply, json_reply
@@ -18,8 +19,6 @@ from server.gateway.request_headers import require_json, rpc_metadata
 from server.gateway.request_message import request_message
 from server.gateway.routes import Route, RouteTable
 from server.rpc.call import IDEMPOTENT_REPLAYED
-
-_RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +33,11 @@ class RpcEndpoints:
     def __init__(self, routes: Sequence[Route], backend: Backend, in_flight_max: int) -> None:
         self._table = RouteTable(routes)
         self._backend = backend
-        self._in_flight_max = in_flight_max
-        self._in_flight = 0
+        self._in_flight = InFlight(in_flight_max)
         decoders: dict[str, MessageDecoder] = {}
         encoders: dict[str, MessageEncoder] = {}
         self._codecs = {
-            route.rpc_path: _Codec(
+            route.rpc.full_name: _Codec(
                 message_decoder(route.rpc.input_type, decoders),
                 message_encoder(route.rpc.output_type, encoders),
             )
@@ -54,7 +52,7 @@ class RpcEndpoints:
         route, variables = found
         if request.body:
             require_json(request.headers)
-        codec = self._codecs[route.rpc_path]
+        codec = self._codecs[route.rpc.full_name]
         message = request_message(route, codec.decode, variables, request.query, request.body)
         response, trailing = await self._call(route, message, request)
         replayed = trailing.get(IDEMPOTENT_REPLAYED) == "true"
@@ -65,11 +63,6 @@ class RpcEndpoints:
         self, route: Route, message: Message, request: Request
     ) -> tuple[Message, dict[str, str | bytes]]:
         metadata = rpc_metadata(request.headers, request.correlation_id)
-        if self._in_flight >= self._in_flight_max:
-            raise PayFlowError(Reason.OVERLOADED, "too many calls at once", retry_after_s=_RETRY_AFTER_S)
-        self._in_flight += 1
-        try:
+        with self._in_flight.one():
             timeout_s = request.deadline - asyncio.get_running_loop().time()
-            return await self._backend.call(route, message, timeout_s, metadata)
-        finally:
-            self._in_flight -= 1
+            return await self._backend.call(route.rpc, message, timeout_s, metadata)

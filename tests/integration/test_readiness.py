@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from payflow.store import migrate, readiness
-from payflow.store.read_pool import PoolLimits, ReadPool
+from payflow.store.pool import PoolLimits
+from payflow.store.read_pool import ReadPool
 from server.config import Settings
 from server.wiring import PayFlowApplication, build_application
 from tests.databases import Database

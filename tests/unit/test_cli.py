@@ -27,6 +27,9 @@ LEAVES = [
     ["ledger", "open"],
     ["ledger", "post"],
     ["ledger", "reverse"],
+    ["webhooks", "list"],
+    ["webhooks", "show"],
+    ["webhooks", "retry"],
     ["migrate", "up"],
     ["migrate", "down"],
     ["migrate", "status"],
@@ -112,6 +115,20 @@ def test_a_port_in_use_is_named_with_its_variable(command: str, variable: str, t
 
     assert f"port {ports[variable]} on 127.0.0.1 is in use" in said
     assert f"{variable}=" in said
+
+
+def test_a_simulator_that_cannot_behave_so_says_where_it_reads_that(tmp_path: Path) -> None:
+    config = tmp_path / "behaviour.json"
+    config.write_text('{"faults":{"error_before":2}}')
+    said = refused("psp-simulator", "--config", str(config), "--port", str(free_port()))
+
+    assert said == f"{config}: Expected `float` <= 1.0 - at `$.faults.error_before`"
+
+
+def test_a_simulator_that_tells_somebody_needs_a_secret() -> None:
+    said = refused("psp-simulator", "--webhooks-to", "http://127.0.0.1:1", "--port", str(free_port()))
+
+    assert said.startswith("SIMULATOR_WEBHOOK_SECRET: expected the secret")
 
 
 def test_a_server_that_is_not_there_is_one_clear_line() -> None:

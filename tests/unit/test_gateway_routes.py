@@ -70,7 +70,9 @@ def test_the_contracts_calls_have_their_routes_and_statuses() -> None:
 
 def test_every_unary_rpc_of_the_contract_is_reachable() -> None:
     rpcs = {rpc.full_name for service in contract_services() for rpc in service.methods}
-    assert rpcs == {route.rpc.full_name for route in ROUTES}
+    # Its body is not JSON: webhook_endpoint.py takes it as it is.
+    raw = {"payflow.v1.WebhookService.ReceiveWebhook"}
+    assert rpcs - raw == {route.rpc.full_name for route in ROUTES}
     assert len(rpcs) > 25
 
 

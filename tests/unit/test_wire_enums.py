@@ -13,7 +13,15 @@ from payflow.domain.ledger.account import AccountType
 from payflow.domain.ledger.transaction import Layer, TransactionStatus
 from payflow.domain.merchant.state import Mode
 from payflow.domain.psp_outcome import Advice, OperationType
-from payflow.v1 import ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2
+from payflow.domain.webhook import WebhookState
+from payflow.v1 import (
+    ledger_pb2,
+    merchant_pb2,
+    payment_intent_pb2,
+    payment_types_pb2,
+    refund_pb2,
+    webhook_pb2,
+)
 from payflow.wire.enums import member_of, number_of
 
 TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [
@@ -27,6 +35,7 @@ TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [
     (TransactionStatus, ledger_pb2.TransactionStatus.DESCRIPTOR),
     (Layer, ledger_pb2.Layer.DESCRIPTOR),
     (Mode, merchant_pb2.Mode.DESCRIPTOR),
+    (WebhookState, webhook_pb2.WebhookState.DESCRIPTOR),
 ]
 
 
@@ -38,7 +47,7 @@ WITHOUT_TWIN = {
 
 
 def test_no_enum_of_the_contract_is_left_out() -> None:
-    files = (ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2)
+    files = (ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2, webhook_pb2)
     declared = {enum.full_name for file in files for enum in file.DESCRIPTOR.enum_types_by_name.values()}
     assert declared == {descriptor.full_name for _, descriptor in TWINS} | WITHOUT_TWIN
 

@@ -1,0 +1,2 @@
+DROP INDEX psp_accounts_endpoints;
+DROP TABLE webhook_inbox;

@@ -1,0 +1,38 @@
+"""What the use cases of webhooks need from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from payflow.domain.endpoint import Endpoint
+from payflow.domain.webhook import Receipt, ReceivedEvent, Webhook, WebhookFilter
+
+
+class WebhookEndpoints(Protocol):
+    """Knows where PSP accounts lead."""
+
+    def of(self, psp_account_id: str, merchant_id: str, limit: int, deadline: float) -> Sequence[Endpoint]:
+        """Where the accounts of an id lead, at most ``limit``: of one merchant, or of all when empty."""
+        ...
+
+
+class Inbox(Protocol):
+    """Keeps what verified webhooks say. Deadlines are in seconds of time.monotonic."""
+
+    def add(self, receipt: Receipt, events: Sequence[ReceivedEvent], deadline: float) -> set[str]:
+        """Puts the events of a delivery in, all or none, and answers the ``event_id`` of the new ones."""
+        ...
+
+    def find(self, merchant_id: str, webhook_id: str, deadline: float) -> Webhook | None:
+        """One event with its content, or None."""
+        ...
+
+    def page(self, wanted: WebhookFilter, before: str, limit: int, deadline: float) -> list[Webhook]:
+        """Events that match, newest first, older than ``before``; empty starts at the newest."""
+        ...
+
+    def retry(self, merchant_id: str, webhook_id: str, now: datetime, deadline: float) -> Webhook | None:
+        """Makes a parked event due, as if it had never been tried; None where it is not parked."""
+        ...
