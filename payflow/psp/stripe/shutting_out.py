@@ -15,9 +15,10 @@ with an ``idempotency_error`` (docs.stripe.com/api/idempotent_requests). So whoe
 
 Two who shut the same reference out send equal requests: one takes the key, the other is answered the same.
 
-What this rests on: a request to another endpoint is an ``idempotency_error`` too (docs.stripe.com/api/errors);
-lists show what has been answered (docs.stripe.com/search#data-freshness); the clocks of PayFlow and Stripe are
-less than five minutes apart; the account's API key still is one of the same Stripe account.
+What this rests on: a request to another endpoint is an ``idempotency_error``, too
+(docs.stripe.com/api/errors); lists show what has been answered (docs.stripe.com/search#data-freshness);
+PayFlow's and Stripe's clocks are less than five minutes apart; the account's API key is still one of the
+same Stripe account.
 """
 
 from __future__ import annotations
