@@ -14,8 +14,6 @@ import psycopg
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
-from payflow.domain.endpoint import Endpoint
-from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.routing import by_priority
 from payflow.psp.simulator.connector import default_accounts
@@ -70,22 +68,6 @@ READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
 
 
-class OpenGate:
-    """Lets every call in."""
-
-    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
-        return True
-
-    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
-        return ""
-
-    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
-        pass
-
-    def answered(self, endpoint: Endpoint) -> None:
-        pass
-
-
 class Core:
     """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
 
@@ -126,7 +108,7 @@ class Core:
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
-            gate=OpenGate(),
+            gate=self.gate,
             connectors=self.connectors,
             route=by_priority,
             learn=lambda account, outcome, elapsed_s: None,

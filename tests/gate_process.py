@@ -51,10 +51,6 @@ class GateProcess:
             self.make(at_s, card, account)
         return code
 
-    def answered_since(self, at_s: float, since_s: float, account: str = "") -> bool:
-        """Whether the PSP is known to have given a definite answer."""
-        return bool(self._ask("answered_since", at_s, account, since_s))
-
     def close(self) -> None:
         """Lets the process end."""
         self._connection.send(None)
@@ -107,8 +103,6 @@ def _run(connection: Connection, environment: dict[str, str]) -> None:
             case "make":
                 gate.leave(endpoint, operation, connectors["simulator"].execute(_authorization(more[0])))
                 answer: object = None
-            case "answered_since":
-                answer = gate.answered_since(endpoint, START + timedelta(seconds=more[0]))
             case _:
                 answer = getattr(gate, action)(endpoint, operation)
         connection.send(answer)

@@ -1,7 +1,7 @@
 """The gate in front of every call to a PSP: its circuit breaker, and the account's own rate limit.
 
-A call that ``enter`` lets through has to ``leave`` with its outcome, whatever that is. Nothing here waits
-while a breaker is closed, but for a chunk of the rate limit now and then.
+A call that ``enter`` lets through has to ``leave`` on the same thread, whatever came of it. Nothing here
+waits while a breaker is closed, but for a chunk of the rate limit now and then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from payflow.domain.breaker.admission import admit, admits
+from payflow.domain.breaker.admission import admit, admits, doubted
 from payflow.domain.breaker.state import Breaker, BreakerRules, Phase, Seen, Verdict
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
@@ -89,8 +89,7 @@ class Gate:
         self._limit_of = limit_of
         self._clock = clock
         self._new_id = new_id
-        self._lock = threading.Lock()
-        self._permits: defaultdict[str, list[str]] = defaultdict(list)
+        self._permits: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self._numbers = count()
 
     def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
@@ -106,21 +105,20 @@ class Gate:
             call_refused(endpoint, operation, code)
         return code
 
-    def leave(self, endpoint: Endpoint, operation: OperationType, outcome: Outcome) -> None:
-        """Learns from the end of a call that was let through."""
+    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+        """Learns from the end of a call that was let through; None is the answer that nothing is known."""
         key = key_of(endpoint, operation)
-        verdict = verdict_of(outcome)
+        verdict = verdict_of(answer)
         probe = self._permit(key)
         if probe or verdict is not Verdict.NEITHER:
             self._breakers.observe(key, Seen(self._now_us(), verdict, probe, next(self._numbers)))
 
-    def answered_since(self, endpoint: Endpoint, instant: datetime) -> bool:
-        """Whether the PSP gave any definite answer after ``instant``, to whichever process."""
-        since_us = _microseconds(instant)
-        return any(
-            self._breakers.view(key_of(endpoint, operation)).answered_at_us > since_us
-            for operation in OperationType
-        )
+    def answered(self, endpoint: Endpoint) -> None:
+        """The PSP answered a question that was asked past the gate: open breakers let probes through."""
+        for operation in OperationType:
+            key = key_of(endpoint, operation)
+            if self._breakers.view(key).phase is Phase.OPEN:
+                self._breakers.update(key, partial(doubted, now_us=self._now_us()))
 
     def _refusal(self, endpoint: Endpoint, key: str) -> str:
         if not self._breaker_admits(key):
@@ -144,29 +142,32 @@ class Gate:
         if admitted is None:
             return False
         if any(permit.id == probe for permit in admitted.probes):
-            with self._lock:
-                self._permits[key].append(probe)
+            self._permits[threading.get_ident(), key].append(probe)
         return True
 
     def _permit(self, key: str) -> str:
-        """The id of a permit that a call of this process has; empty where none needed one."""
-        with self._lock:
-            permits = self._permits.get(key)
-            return permits.pop() if permits else ""
+        """The id of the permit that this thread's call has; empty where it needed none."""
+        mine = (threading.get_ident(), key)
+        if mine not in self._permits:
+            return ""
+        permit = self._permits[mine].pop()
+        if not self._permits[mine]:
+            del self._permits[mine]
+        return permit
 
     def _now_us(self) -> int:
         return _microseconds(self._clock.now())
 
 
-def verdict_of(outcome: Outcome) -> Verdict:
-    """What an outcome says of the PSP: any definite answer is a good one, whatever it says of the payment."""
-    match outcome:
-        case Approved() | Accepted() | ActionRequired() | Declined():
+def verdict_of(answer: Outcome | None) -> Verdict:
+    """What an answer says of the PSP: any definite one is good, whatever it says of the payment."""
+    match answer:
+        case None | Approved() | Accepted() | ActionRequired() | Declined():
             return Verdict.SUCCESS
         case Unknown():
             return Verdict.FAILURE
         case NotExecuted():
-            fails = outcome.failure.advice is Advice.RETRY_ELSEWHERE
+            fails = answer.failure.advice is Advice.RETRY_ELSEWHERE
             return Verdict.FAILURE if fails else Verdict.NEITHER
 
 

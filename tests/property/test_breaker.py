@@ -190,7 +190,6 @@ BREAKERS = st.builds(
         tuple
     ),
     probes_succeeded=st.integers(0, 1),
-    answered_at_us=st.sampled_from([0, START_US]),
 )
 
 
@@ -215,10 +214,10 @@ def test_documents_that_parted_merge_the_same_way_everywhere(
 def test_of_two_documents_the_last_to_change_counts_and_then_the_more_cautious() -> None:
     merge = BreakerReducer(BreakerRules(), lambda: 0.0).merge
     opened = Breaker(phase=Phase.OPEN, changed_at_us=START_US, open_for_s=60)
-    closed_later = Breaker(changed_at_us=START_US + 1, answered_at_us=START_US + 1)
-    closed_at_once = Breaker(changed_at_us=START_US, answered_at_us=START_US)
+    closed_later = Breaker(changed_at_us=START_US + 1)
+    closed_at_once = Breaker(changed_at_us=START_US)
     assert merge(opened, closed_later) == closed_later
-    assert merge(opened, closed_at_once) == replace(opened, answered_at_us=START_US)
+    assert merge(opened, closed_at_once) == opened
 
 
 @given(rules=RULES, openings=st.integers(1, 10_000), jitter=st.floats(0, 1, exclude_max=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -163,16 +164,28 @@ def test_an_open_breaker_uses_up_none_of_the_limit() -> None:
     assert [gate.call(DONE, CAPTURE) for _ in range(3)] == ["", "", "psp_overloaded"]
 
 
-def test_when_a_psp_has_answered() -> None:
+def test_a_psp_that_answers_elsewhere_is_tried_again_at_once() -> None:
     gate = GateUnderTest()
-    asked_at = gate.clock.now()
-    gate.clock.forward(seconds=1)
-    gate.call(LOST)
-    assert not gate.answered_since(gate.endpoint, asked_at)
-    gate.call(Declined(failure("expired_card")), CAPTURE)
-    assert gate.answered_since(gate.endpoint, asked_at)
-    assert not gate.answered_since(gate.endpoint, gate.clock.now())
-    assert not gate.answered_since(Endpoint("psp", "ANOTHER"), asked_at)
+    gate.fail()
+    assert not gate.admits(gate.endpoint, AUTHORIZE)
+    gate.answered(Endpoint("psp", "ANOTHER"))
+    assert not gate.admits(gate.endpoint, AUTHORIZE)
+    gate.answered(gate.endpoint)
+    assert [gate.enter(gate.endpoint, AUTHORIZE) for _ in range(3)] == ["", "", "breaker_open"]
+
+
+def test_a_call_that_began_before_it_opened_does_not_count_as_its_probe() -> None:
+    gate = GateUnderTest()
+    with ThreadPoolExecutor(1) as early:
+        assert early.submit(gate.enter, gate.endpoint, AUTHORIZE).result() == ""
+        gate.fail()
+        gate.clock.forward(seconds=RULES.timeout_s)
+        assert gate.enter(gate.endpoint, AUTHORIZE) == ""
+        early.submit(gate.leave, gate.endpoint, AUTHORIZE, LOST).result()
+    assert gate.admits(gate.endpoint, AUTHORIZE)
+    gate.leave(gate.endpoint, AUTHORIZE, None)
+    assert gate.call(DONE) == ""
+    assert [gate.call(DONE) for _ in range(RULES.success_threshold + 1)] == [""] * 3
 
 
 def measured(name: str, gate: GateUnderTest, **labels: str) -> float | None:

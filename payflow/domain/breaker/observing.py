@@ -24,15 +24,9 @@ def _observe_one(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: floa
         case Phase.CLOSED:
             return _counted(breaker, rules, seen, jitter)
         case Phase.HALF_OPEN:
-            return _probed(_answered(breaker, seen), rules, seen, jitter)
+            return _probed(breaker, rules, seen, jitter)
         case Phase.OPEN:
-            return _answered(breaker, seen)  # a call that began before it opened
-
-
-def _answered(breaker: Breaker, seen: Seen) -> Breaker:
-    if seen.verdict is not Verdict.SUCCESS:
-        return breaker
-    return replace(breaker, answered_at_us=max(breaker.answered_at_us, seen.at_us))
+            return breaker  # a call that began before it opened
 
 
 def _counted(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) -> Breaker:
@@ -40,12 +34,7 @@ def _counted(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) -
         case Verdict.NEITHER:
             return breaker
         case Verdict.SUCCESS:
-            return replace(
-                breaker,
-                failures_in_a_row=0,
-                slices=_with_call(breaker.slices, rules, seen),
-                answered_at_us=max(breaker.answered_at_us, seen.at_us),
-            )
+            return replace(breaker, failures_in_a_row=0, slices=_with_call(breaker.slices, rules, seen))
         case Verdict.FAILURE:
             slices = _with_call(breaker.slices, rules, seen)
             failed = replace(breaker, failures_in_a_row=breaker.failures_in_a_row + 1, slices=slices)
@@ -78,11 +67,7 @@ def _probed(breaker: Breaker, rules: BreakerRules, seen: Seen, jitter: float) ->
             succeeded = breaker.probes_succeeded + 1
             if succeeded < rules.success_threshold:
                 return replace(breaker, probes=others, probes_succeeded=succeeded)
-            return Breaker(
-                changed_at_us=seen.at_us,
-                reason=f"{succeeded} probes succeeded",
-                answered_at_us=breaker.answered_at_us,
-            )
+            return Breaker(changed_at_us=seen.at_us, reason=f"{succeeded} probes succeeded")
 
 
 def _opened(breaker: Breaker, rules: BreakerRules, at_us: int, reason: str, jitter: float) -> Breaker:
@@ -93,7 +78,6 @@ def _opened(breaker: Breaker, rules: BreakerRules, at_us: int, reason: str, jitt
         reason=reason,
         openings=openings,
         open_for_s=rules.open_for_s(openings, jitter),
-        answered_at_us=breaker.answered_at_us,
     )
 
 

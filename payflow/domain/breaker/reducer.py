@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from payflow.domain.breaker.observing import observe
 from payflow.domain.breaker.state import Breaker, BreakerRules, Phase, Seen
@@ -31,12 +31,9 @@ class BreakerReducer:
 
         Of two that changed at once it is the more cautious. Whose turn it is does not matter, nor how often.
         """
-        answered_at_us = max(one.answered_at_us, other.answered_at_us)
-        last = max(one, other, key=_precedence)
-        return replace(last, answered_at_us=answered_at_us)
+        return max(one, other, key=_precedence)
 
 
 def _precedence(breaker: Breaker) -> tuple[int, int, int, str]:
     # The text only makes the choice between equals the same everywhere.
-    text = repr(replace(breaker, answered_at_us=0))
-    return breaker.changed_at_us, _CAUTION[breaker.phase], breaker.failures_in_a_row, text
+    return breaker.changed_at_us, _CAUTION[breaker.phase], breaker.failures_in_a_row, repr(breaker)

@@ -89,7 +89,6 @@ class Breaker:
     """The document. ``reason`` says why it is in its phase, for logs.
 
     ``openings`` counts since it was last closed, ``probes_succeeded`` since it is half-open.
-    ``answered_at_us`` is when the PSP last gave a definite answer.
     """
 
     phase: Phase = Phase.CLOSED
@@ -101,7 +100,6 @@ class Breaker:
     open_for_s: float = 0.0
     probes: tuple[Probe, ...] = ()
     probes_succeeded: int = 0
-    answered_at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
