@@ -90,6 +90,7 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
             FeeSchedule(fields.whole_number("fee_bps", bps, 0, BPS), _fixed(request.fee_fixed)),
             fields.credential_ref(request.credential_ref),
             fields.whole_number("priority", request.priority, 0, PRIORITY_MAX),
+            *_costs(request),
         )
         return respond(self._answer("CreatePspAccount", request, command), pb.PspAccount, context)
 
@@ -114,6 +115,7 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
             fields.credential_ref(request.credential_ref) if given("credential_ref") else None,
             fields.whole_number("priority", request.priority, 0, PRIORITY_MAX) if given("priority") else None,
             request.enabled if given("enabled") else None,
+            *_costs(request),
         )
         return respond(self._answer("UpdatePspAccount", request, command), pb.PspAccount, context)
 
@@ -141,6 +143,14 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
 
 def _fixed(value: int) -> int:
     return fields.whole_number("fee_fixed", value, 0, fields.AMOUNT_MAX)
+
+
+def _costs(request: pb.CreatePspAccountRequest | pb.UpdatePspAccountRequest) -> tuple[int | None, int | None]:
+    """What the PSP keeps, where it is given."""
+    bps = fields.whole_number("cost_bps", request.cost_bps, 0, BPS) if request.HasField("cost_bps") else None
+    if not request.HasField("cost_fixed"):
+        return bps, None
+    return bps, fields.whole_number("cost_fixed", request.cost_fixed, 0, fields.AMOUNT_MAX)
 
 
 def _merchant_message(merchant: Merchant) -> pb.Merchant:
