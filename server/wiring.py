@@ -94,7 +94,7 @@ class Core:
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
         clock = clock or SystemClock()
-        self.gate, self.breakers = build_gate(
+        gate, self.breakers = build_gate(
             settings, self.connectors, self.redis, self.limiter, clock, probe_timeout_s=lease_s
         )
         self.lease = timedelta(seconds=lease_s)
@@ -105,7 +105,7 @@ class Core:
         self.slots = _slots(settings)
         routings = RoutingDirectory(self.pool)
         performance = Performance()
-        router = Router(self.connectors, routings.find, performance, clock, self.gate.admits)
+        router = Router(self.connectors, routings.find, performance, clock, gate.admits)
         self.ports = Ports(
             clock=clock,
             entropy=os.urandom,
@@ -117,7 +117,7 @@ class Core:
             cached_response=self.cache.response if self.cache else lambda merchant_id, claim, now: None,
             stored_response=KeysReader(self.pool).response,
             slots=self.slots,
-            gate=self.gate,
+            gate=gate,
             connectors=self.connectors,
             routings=routings,
             routing=RoutingReader(self.pool),

@@ -18,6 +18,7 @@ class BreakerModel:
     openings: int = 0
     permits: dict[str, int] = field(default_factory=dict)
     succeeded: int = 0
+    tried_again: bool = False
 
     def live(self, now_us: int) -> list[str]:
         """Probes that may still report."""
@@ -26,6 +27,8 @@ class BreakerModel:
 
     def open_for_s(self) -> float:
         """The jitter is left out: the tests that use this model have none."""
+        if self.tried_again:
+            return 0.0
         return self.rules.timeout_s * (1, 2, 4, 8)[min(self.openings, 4) - 1]
 
     def admit(self, now_us: int, probe: str) -> bool:
@@ -60,6 +63,7 @@ class BreakerModel:
 
     def _open(self, now_us: int) -> None:
         self.phase, self.opened_at_us, self.openings = Phase.OPEN, now_us, self.openings + 1
+        self.tried_again = False
 
     def _fails_in_a_row(self) -> bool:
         last = self.calls[-self.rules.failure_threshold :]

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from typing import Protocol
 
-from payflow.domain.breaker.admission import admit, admits, doubted
+from payflow.domain.breaker.admission import admit, admits, try_again
 from payflow.domain.breaker.state import Breaker, BreakerRules, Phase, Seen, Verdict
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
@@ -106,7 +106,7 @@ class Gate:
         return code
 
     def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
-        """Learns from the end of a call that was let through; None is the answer that nothing is known."""
+        """Learns from the end of a call that was let through; None is an answer that knows of nothing."""
         key = key_of(endpoint, operation)
         verdict = verdict_of(answer)
         probe = self._permit(key)
@@ -114,11 +114,11 @@ class Gate:
             self._breakers.observe(key, Seen(self._now_us(), verdict, probe, next(self._numbers)))
 
     def answered(self, endpoint: Endpoint) -> None:
-        """The PSP answered a question that was asked past the gate: open breakers let probes through."""
+        """The PSP answered somebody who asked past the gate: open breakers let probes through at once."""
         for operation in OperationType:
             key = key_of(endpoint, operation)
             if self._breakers.view(key).phase is Phase.OPEN:
-                self._breakers.update(key, partial(doubted, now_us=self._now_us()))
+                self._breakers.update(key, try_again)
 
     def _refusal(self, endpoint: Endpoint, key: str) -> str:
         if not self._breaker_admits(key):
@@ -162,13 +162,13 @@ class Gate:
 def verdict_of(answer: Outcome | None) -> Verdict:
     """What an answer says of the PSP: any definite one is good, whatever it says of the payment."""
     match answer:
-        case None | Approved() | Accepted() | ActionRequired() | Declined():
-            return Verdict.SUCCESS
         case Unknown():
             return Verdict.FAILURE
         case NotExecuted():
             fails = answer.failure.advice is Advice.RETRY_ELSEWHERE
             return Verdict.FAILURE if fails else Verdict.NEITHER
+        case Approved() | Accepted() | ActionRequired() | Declined() | None:
+            return Verdict.SUCCESS
 
 
 def _rate_key(endpoint: Endpoint) -> str:

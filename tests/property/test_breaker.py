@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from payflow.domain.breaker.admission import SECOND_US, admit, admits
+from payflow.domain.breaker.admission import SECOND_US, admit, admits, try_again
 from payflow.domain.breaker.observing import observe
 from payflow.domain.breaker.reducer import BreakerReducer
 from payflow.domain.breaker.state import (
@@ -100,6 +100,11 @@ class BreakerMachine(RuleBasedStateMachine):
     def a_probe_reports(self, verdict: Verdict, which: int) -> None:
         if self.out:
             self.ends(verdict, self.out.pop(which % len(self.out)))
+
+    @rule()
+    def the_psp_answers_past_the_gate(self) -> None:
+        self.breaker = try_again(self.breaker) or self.breaker
+        self.model.tried_again = True
 
     @rule()
     def the_psp_is_back_and_answers_all_probes(self) -> None:

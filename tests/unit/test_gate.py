@@ -78,6 +78,7 @@ class GateUnderTest(Gate):
         (ActionRequired("p", NextAction("redirect")), Verdict.SUCCESS),
         (Declined(failure("insufficient_funds")), Verdict.SUCCESS),
         (Declined(failure("acquirer_error")), Verdict.SUCCESS),
+        (None, Verdict.SUCCESS),
         (LOST, Verdict.FAILURE),
         (Unknown("503", repeatable=True), Verdict.FAILURE),
         (NOT_SENT, Verdict.FAILURE),
@@ -86,7 +87,7 @@ class GateUnderTest(Gate):
         (NotExecuted(failure("psp_key_shut_out")), Verdict.NEITHER),
     ],
 )
-def test_what_each_outcome_says_of_the_psp(outcome: Outcome, verdict: Verdict) -> None:
+def test_what_each_outcome_says_of_the_psp(outcome: Outcome | None, verdict: Verdict) -> None:
     assert verdict_of(outcome) is verdict
 
 
@@ -164,16 +165,6 @@ def test_an_open_breaker_uses_up_none_of_the_limit() -> None:
     assert [gate.call(DONE, CAPTURE) for _ in range(3)] == ["", "", "psp_overloaded"]
 
 
-def test_a_psp_that_answers_elsewhere_is_tried_again_at_once() -> None:
-    gate = GateUnderTest()
-    gate.fail()
-    assert not gate.admits(gate.endpoint, AUTHORIZE)
-    gate.answered(Endpoint("psp", "ANOTHER"))
-    assert not gate.admits(gate.endpoint, AUTHORIZE)
-    gate.answered(gate.endpoint)
-    assert [gate.enter(gate.endpoint, AUTHORIZE) for _ in range(3)] == ["", "", "breaker_open"]
-
-
 def test_a_call_that_began_before_it_opened_does_not_count_as_its_probe() -> None:
     gate = GateUnderTest()
     with ThreadPoolExecutor(1) as early:
@@ -186,6 +177,19 @@ def test_a_call_that_began_before_it_opened_does_not_count_as_its_probe() -> Non
     gate.leave(gate.endpoint, AUTHORIZE, None)
     assert gate.call(DONE) == ""
     assert [gate.call(DONE) for _ in range(RULES.success_threshold + 1)] == [""] * 3
+
+
+def test_a_psp_that_answers_past_the_gate_is_tried_at_once_and_cautiously() -> None:
+    gate = GateUnderTest()
+    gate.fail()
+    gate.answered(Endpoint("psp", "ANOTHER"))
+    assert gate.call(DONE) == "breaker_open"
+    gate.answered(gate.endpoint)
+    assert [gate.enter(gate.endpoint, AUTHORIZE) for _ in range(3)] == ["", "", "breaker_open"]
+    gate.answered(gate.endpoint)
+    assert gate.call(DONE) == "breaker_open"
+    gate.leave(gate.endpoint, AUTHORIZE, LOST)
+    assert gate.call(DONE) == "breaker_open"
 
 
 def measured(name: str, gate: GateUnderTest, **labels: str) -> float | None:

@@ -11,9 +11,9 @@ from google.protobuf.message import Message
 
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.ids import command_id, derive_id
-from payflow.v1 import ledger_pb2, merchant_pb2, payment_intent_pb2, refund_pb2
+from payflow.v1 import ledger_pb2, merchant_pb2, payment_intent_pb2, refund_pb2, webhook_pb2
 from server.rpc.call import CallContext, enter_call
-from server.rpc.interceptors.rate_limit import CallRates, RateLimitInterceptor
+from server.rpc.interceptors.rate_limit import FROM_PSPS, CallRates, RateLimitInterceptor
 
 SLOT, OTHER_SLOT, NOBODYS_SLOT = 7, 8, 9
 OWNERS = {SLOT: "shop", OTHER_SLOT: "stall"}
@@ -91,3 +91,15 @@ def test_a_call_beyond_the_share_is_refused_with_when_to_try_again() -> None:
     with pytest.raises(PayFlowError) as refused:
         call(counting, merchant_pb2.ListMerchantsRequest())
     assert (refused.value.reason, refused.value.retry_after_s) == (Reason.RATE_LIMITED, 2.5)
+
+
+def test_what_psps_deliver_is_not_counted() -> None:
+    counting = Counting()
+    rates = CallRates(counting.take, lambda slot, deadline: None)
+
+    def proceed(*_: Any) -> Any:
+        return ANSWER
+
+    assert RateLimitInterceptor(rates).around(FROM_PSPS, proceed) is proceed
+    webhooks = webhook_pb2.DESCRIPTOR.services_by_name["WebhookService"]
+    assert f"/{webhooks.full_name}/{webhooks.methods_by_name['ReceiveWebhook'].name}" == FROM_PSPS

@@ -33,25 +33,19 @@ def admit(breaker: Breaker, rules: BreakerRules, now_us: int, probe: str) -> Bre
     permit = Probe(probe, now_us)
     if breaker.phase is Phase.HALF_OPEN:
         return replace(breaker, probes=(*_live_probes(breaker, rules, now_us), permit))
-    return _half_open(breaker, now_us, f"it was open for {breaker.open_for_s:.0f} s", (permit,))
-
-
-def doubted(breaker: Breaker, now_us: int) -> Breaker | None:
-    """An open breaker that lets probes through at once, as its PSP has answered elsewhere; None of others."""
-    if breaker.phase is not Phase.OPEN:
-        return None
-    return _half_open(breaker, now_us, "its PSP answered a question", ())
-
-
-def _half_open(breaker: Breaker, now_us: int, reason: str, probes: tuple[Probe, ...]) -> Breaker:
     return replace(
         breaker,
         phase=Phase.HALF_OPEN,
         changed_at_us=now_us,
-        reason=reason,
-        probes=probes,
+        reason=f"it was open for {(now_us - breaker.changed_at_us) / SECOND_US:.0f} s",
+        probes=(permit,),
         probes_succeeded=0,
     )
+
+
+def try_again(breaker: Breaker) -> Breaker | None:
+    """An open breaker that lets probes through from now on; None for any other."""
+    return replace(breaker, open_for_s=0.0) if breaker.phase is Phase.OPEN else None
 
 
 def _was_open_long_enough(breaker: Breaker, rules: BreakerRules, now_us: int) -> bool:

@@ -1,7 +1,7 @@
 """Lets every merchant make its share of calls, and refuses the others until it has some back.
 
-Every call that is understood counts, a duplicate that is answered from store and a bulk as one too; health
-and reflection do not.
+Every call that is understood counts, a duplicate that is answered from store and a bulk as one too. Health
+and reflection do not, nor does what PSPs deliver: a merchant's share is not theirs to use up.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from server.rpc.call import current_call
 from server.rpc.interceptors.unary import Behavior, UnaryInterceptor
 
 MERCHANT_ID = "merchant_id"
+FROM_PSPS = "/payflow.v1.WebhookService/ReceiveWebhook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class RateLimitInterceptor(UnaryInterceptor):
         self._rates = rates
 
     def around(self, method: str, proceed: Behavior) -> Behavior:
+        if method == FROM_PSPS:
+            return proceed
+
         def limited(request: Any, context: grpc.ServicerContext) -> Any:
             retry_after_s = self._rates.take(self._counted_under(request))
             if retry_after_s > 0:
