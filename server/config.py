@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from payflow.domain.gcra import RateLimit
 from server.config_values import (
-    RateLimit,
     UnexpectedValue,
     broker_addresses,
     duration_s,
@@ -79,17 +79,21 @@ class Settings:
     kafka_topic_payments: str = _variable("KAFKA_TOPIC_PAYMENTS", "payments.events", text)
     kafka_consumer_group: str = _variable("KAFKA_CONSUMER_GROUP", "payflow-processors", text)
 
-    # Limits of the API; the rate limit is per merchant, None is off
+    # Limits of the API; the rate limits are per merchant and per account at a PSP, None is off
     api_timeout_s: float = _variable("API_TIMEOUT", "30s", duration_s)
     api_max_request_bytes: int = _variable("API_MAX_REQUEST_SIZE", "1MB", size_bytes)
+    psp_rate_limit: RateLimit | None = _variable("PSP_RATE_LIMIT", "off", rate_limit)  # noqa: RUF009 (frozen)
     rate_limit: RateLimit | None = _variable("RATE_LIMIT", "1000req/min", rate_limit)  # noqa: RUF009 (frozen)
     grpc_processes: int = _variable("GRPC_PROCESSES", "1", integer(1, 64))
     rpc_threads_max: int = _variable("RPC_THREADS_MAX", "200", integer(4, 1024))
 
-    # The circuit breaker of each account at a payment service provider
+    # The circuit breaker of each account at a payment service provider; the rate is in percent
     cb_failure_threshold: int = _variable("CB_FAILURE_THRESHOLD", "5", integer(1, 1000))
     cb_success_threshold: int = _variable("CB_SUCCESS_THRESHOLD", "2", integer(1, 1000))
     cb_timeout_s: float = _variable("CB_TIMEOUT", "60s", duration_s)
+    cb_window_s: float = _variable("CB_WINDOW", "30s", duration_s)
+    cb_failure_rate: int = _variable("CB_FAILURE_RATE", "50", integer(1, 100))
+    cb_min_calls: int = _variable("CB_MIN_CALLS", "20", integer(1, 1_000_000))
 
     # Logs and traces
     log_level: str = _variable("LOG_LEVEL", "info", one_of("debug", "info", "warning", "error"))

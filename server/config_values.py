@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from payflow.domain.gcra import RateLimit
 
 DURATION_UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 SIZE_UNITS_BYTES = {
@@ -26,14 +27,6 @@ RATE_UNITS_S = {"s": 1, "sec": 1, "min": 60, "h": 3600, "hour": 3600}
 
 class UnexpectedValue(ValueError):
     """A value that is not what the variable takes; the message says what it takes."""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most ``requests`` in any ``per_s`` seconds."""
-
-    requests: int
-    per_s: int
 
 
 def text(value: str) -> str:

@@ -8,16 +8,16 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import psycopg
 
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
-from payflow.domain.endpoint import Endpoint
-from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.psp.bulkhead import PspSlots
 from payflow.psp.performance import Performance
 from payflow.psp.router import Router
+from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
@@ -25,8 +25,10 @@ from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
+from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
 from payflow.store.pool import PoolLimits
+from payflow.store.rate_limiter import RateLimiter
 from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
 from payflow.store.routing_directory import RoutingDirectory
@@ -51,8 +53,10 @@ from payflow.v1 import (
 )
 from server.clock import SystemClock
 from server.config import Settings, required_database_url
-from server.connectors import load_connectors
+from server.connectors import ConnectorSettings, load_connectors
+from server.psp_gate import build_gate
 from server.rpc.application import Binding
+from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
@@ -70,26 +74,11 @@ READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
 
 
-class OpenGate:
-    """Lets every call in."""
-
-    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
-        return True
-
-    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
-        return ""
-
-    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
-        pass
-
-    def answered(self, endpoint: Endpoint) -> None:
-        pass
-
-
 class Core:
     """What every process that touches payments holds open. Raises psycopg.Error where it is refused."""
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
         conninfo = required_database_url(settings)
         # A database that refuses is told at the start, in its own words.
         psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
@@ -99,19 +88,23 @@ class Core:
         self.writes.open()
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
-        self.cache = _cache(settings, self.pool, key_ttl)
+        self.redis = _redis(settings)
+        self.limiter = RateLimiter(self.redis)
+        self.cache = _cache(self.redis, self.pool, key_ttl)
         on_commit: OnCommit = self.cache.remember if self.cache else lambda changes: None
         lease_s = 2 * max(connector.timeout_s for connector in self.connectors.values()) + LEASE_MARGIN_S
+        clock = clock or SystemClock()
+        gate, self.breakers = build_gate(
+            settings, self.connectors, self.redis, self.limiter, clock, probe_timeout_s=lease_s
+        )
         self.lease = timedelta(seconds=lease_s)
         self.committer = Committer(conninfo, lease=self.lease, key_ttl=key_ttl, on_commit=on_commit)
         self.committer.start()
         self.due = DueReader(self.pool)
         self.webhooks = WebhookQueue(self.writes)
         self.slots = _slots(settings)
-        clock = clock or SystemClock()
         routings = RoutingDirectory(self.pool)
         performance = Performance()
-        gate = OpenGate()
         router = Router(self.connectors, routings.find, performance, clock, gate.admits)
         self.ports = Ports(
             clock=clock,
@@ -137,6 +130,7 @@ class Core:
             creates_merchants=True,
             webhook_endpoints=WebhookEndpoints(self.pool),
             inbox=WebhookInbox(self.pool, self.writes),
+            default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
     def close(self) -> None:
@@ -144,6 +138,9 @@ class Core:
         self.committer.close()
         if self.cache:
             self.cache.close()
+        self.breakers.close()
+        if self.redis:
+            self.redis.close()
         for connector in self.connectors.values():
             connector.close()
         self.writes.close()
@@ -197,6 +194,14 @@ class PayFlowApplication:
         )
 
     @property
+    def call_rates(self) -> CallRates | None:
+        """How often each merchant may call."""
+        limit, core = self._core.settings.rate_limit, self._core
+        if limit is None:
+            return None
+        return CallRates(partial(core.limiter.take, limit=limit), core.ports.directory.merchant_id_of)
+
+    @property
     def psp_timeout_s(self) -> float:
         """How long the slowest PSP may take to answer."""
         return max(connector.timeout_s for connector in self._core.connectors.values())
@@ -248,12 +253,18 @@ def _slots(settings: Settings) -> PspSlots:
     return PspSlots(total_max, per_psp_max=max(1, total_max * 3 // 4))
 
 
-def _cache(settings: Settings, pool: ReadPool, key_ttl: timedelta) -> ResponseCache | None:
+def _redis(settings: Settings) -> OptionalRedis | None:
     if settings.redis_url is None:
+        return None
+    return OptionalRedis(settings.redis_url, settings.redis_pool_size)
+
+
+def _cache(redis: OptionalRedis | None, pool: ReadPool, key_ttl: timedelta) -> ResponseCache | None:
+    if redis is None:
         return None
     row = pool.one(response_cache.SECRET, (), time.monotonic() + START_TIMEOUT_S)
     assert row is not None
-    return ResponseCache(settings.redis_url, row["cache_key"], key_ttl, settings.redis_pool_size)
+    return ResponseCache(redis, row["cache_key"], key_ttl)
 
 
 def _service(module: object, name: str) -> str:

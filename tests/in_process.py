@@ -26,7 +26,7 @@ from tests.turned_clock import TurnedClock
 from tests.waiting import WAIT_S
 from tests.wrapped_connector import WrappedConnector
 
-# A PSP's answer is never waited for so long: what it does not answer it cuts off at once.
+# A PSP's answer is never waited for so long: what it leaves unanswered is a time-out at once.
 PSP_TIMEOUT_S = 60
 # The time-outs of the two calls that a recovery makes, and the margin for the commits around them.
 LEASE_S = 2 * PSP_TIMEOUT_S + 5
@@ -135,7 +135,7 @@ class InProcess:
 
 @contextmanager
 def in_process(database: Database, directory: Path, **environment: str) -> Iterator[InProcess]:
-    """Everything is closed behind it. What the PSP does not answer it cuts off, so that nobody waits."""
+    """Everything is closed behind it. What the PSP leaves unanswered is a time-out at once: nobody waits."""
     data = directory / "simulator.sqlite"
     clock = TurnedClock()
     with ExitStack() as simulators:

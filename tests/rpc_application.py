@@ -111,6 +111,10 @@ class FakeApplication:
         )
 
     @property
+    def call_rates(self) -> None:
+        return None
+
+    @property
     def psp_timeout_s(self) -> float:
         return 10.0
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -20,21 +20,28 @@ import urllib3
 from payflow.domain.psp_outcome import OperationType
 from payflow.psp.connector import PspCall
 from payflow.psp.simulator.connector import SimulatorConnector
-from payflow.psp.simulator.server import SILENCE_MAX_S
+from payflow.psp.simulator.network import SILENCE_MAX_S
 from tests.waiting import WAIT_S
 
 # No time-out of a connector that is to be answered is this short.
 ANSWERED_WITHIN_S = 60
+SECRET = "whsec-of-the-tests"
+EMPTY: Mapping[str, object] = {}
 
 _PROGRAM = """
 import sys
 from pathlib import Path
-from payflow.psp.simulator import process, server
+from msgspec import json
+from payflow.psp.simulator import network, process
+from payflow.psp.simulator.behaviour import Behaviour
+from payflow.psp.simulator.sender import Receiver
+path, port, silence_s, behaviour, *receiver = sys.argv[1:]
 process.SHUTDOWN_TIMEOUT_S = 600
-server.SILENCE_MAX_S = float(sys.argv[3])
-sys.exit(process.run(Path(sys.argv[1]), "127.0.0.1", int(sys.argv[2])))
+network.SILENCE_MAX_S = float(silence_s)
+behaviour = json.decode(behaviour, type=Behaviour)
+receiver = Receiver(*receiver) if receiver else None
+sys.exit(process.run(Path(path), "127.0.0.1", int(port), behaviour, receiver))
 """
-
 
 _NUMBERS = count(1)
 
@@ -61,7 +68,7 @@ class Simulator:
     @contextmanager
     def connector(self, timeout_s: float = ANSWERED_WITHIN_S) -> Iterator[SimulatorConnector]:
         """A connector to it."""
-        connector = SimulatorConnector(lambda _: self.url, timeout_s, 86_400)
+        connector = SimulatorConnector(lambda _: self.url, timeout_s, 86_400, lambda _: SECRET)
         try:
             yield connector
         finally:
@@ -74,7 +81,7 @@ class Simulator:
         assert url.port
         return url.hostname, url.port
 
-    def behave(self, **behaviour: float) -> None:
+    def behave(self, **behaviour: object) -> None:
         """Changes its behaviour; what is not named is as at the start."""
         response = urllib3.request("PUT", f"{self.url}/behaviour", json=behaviour, retries=False)
         assert response.status == 200, response.data
@@ -92,6 +99,21 @@ class Simulator:
     def executions(self) -> list[dict[str, Any]]:
         """Every request that was executed, in order, with those that moved nothing."""
         return self._list("executions")
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Every webhook, in order, with those still to be sent."""
+        return self._list("deliveries")
+
+    def webhooks_waiting(self) -> int:
+        """How many webhooks are still to be sent."""
+        answer = urllib3.request("GET", f"{self.url}/deliveries?limit=1", retries=False).json()
+        return cast(int, answer["waiting"])
+
+    def complete(self, payment_id: str, succeeds: bool | None = None) -> dict[str, Any]:
+        """The payer acts on a challenge; what the simulator answers."""
+        url = f"{self.url}/payments/{payment_id}/complete"
+        response = urllib3.request("POST", url, json={"succeeds": succeeds}, retries=False)
+        return cast(dict[str, Any], response.json())
 
     def pause(self) -> None:
         """Stops it in the middle of whatever it does; what is sent to it waits."""
@@ -132,17 +154,31 @@ class Simulator:
         return cast(list[dict[str, Any]], response.json()[name])
 
 
-def simulator_command(data_path: Path, port: int, silence_s: float = SILENCE_MAX_S) -> list[str]:
-    """The command that runs a simulator; what it does not answer it cuts off after ``silence_s``."""
-    return [sys.executable, "-c", _PROGRAM, str(data_path), str(port), str(silence_s)]
+def simulator_command(
+    data_path: Path,
+    port: int,
+    silence_s: float = SILENCE_MAX_S,
+    webhooks_to: str = "",
+    behaviour: Mapping[str, object] = EMPTY,
+) -> list[str]:
+    """The command that runs a simulator; what it leaves unanswered is a time-out after ``silence_s``."""
+    program = [sys.executable, "-c", _PROGRAM, str(data_path), str(port), str(silence_s)]
+    return [*program, json.dumps(dict(behaviour)), *([webhooks_to, SECRET] if webhooks_to else [])]
 
 
 @contextmanager
 def running_simulator(
-    data_path: Path, port: int = 0, silence_s: float = SILENCE_MAX_S
+    data_path: Path,
+    port: int = 0,
+    silence_s: float = SILENCE_MAX_S,
+    webhooks_to: str = "",
+    behaviour: Mapping[str, object] = EMPTY,
 ) -> Iterator[Simulator]:
-    """Runs a simulator on ``data_path``; with port 0 the system chooses one."""
-    command = simulator_command(data_path, port, silence_s)
+    """Runs a simulator on ``data_path``; with port 0 the system chooses one.
+
+    With ``webhooks_to``, a URL, it tells what happens, signed with SECRET.
+    """
+    command = simulator_command(data_path, port, silence_s, webhooks_to, behaviour)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield Simulator(process, _ready_url(process))
@@ -153,10 +189,33 @@ def running_simulator(
             process.stderr.close()
 
 
+@contextmanager
+def two_simulators(
+    directory: Path, webhooks_to: str = "", behaviour: Mapping[str, object] = EMPTY
+) -> Iterator[tuple[Simulator, Simulator]]:
+    """Two PSPs, for connectors that read ``environment_of``."""
+    with (
+        running_simulator(directory / "a.sqlite", webhooks_to=webhooks_to, behaviour=behaviour) as first,
+        running_simulator(directory / "b.sqlite", webhooks_to=webhooks_to, behaviour=behaviour) as second,
+    ):
+        yield first, second
+
+
+def environment_of(first: Simulator, second: Simulator) -> dict[str, str]:
+    """What makes them the PSPs of the accounts ``simulator`` and ``simulator_b``."""
+    return {
+        "SIMULATOR_URL": first.url,
+        "B_SIMULATOR_URL": second.url,
+        "SIMULATOR_WEBHOOK_SECRET": SECRET,
+    }
+
+
 def _ready_url(process: subprocess.Popen[str]) -> str:
     assert process.stderr is not None
     line = process.stderr.readline()
-    assert line.startswith("simulator ready on "), line
+    if not line.startswith("simulator ready on "):
+        process.kill()
+        raise AssertionError(line + process.stderr.read())
     return line.split()[-1]
 
 

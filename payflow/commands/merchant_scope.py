@@ -45,7 +45,8 @@ def known(ports: Ports, call: Call, merchant_id: str) -> Merchant:
 
 def _create(ports: Ports, call: Call, merchant_id: str) -> Merchant:
     keyless = replace(call, claim=None)
-    applied = commit(ports, keyless, lambda _: CreateMerchant(merchant_id, if_missing=True))
+    command = CreateMerchant(merchant_id, if_missing=True, default_accounts=ports.default_accounts)
+    applied = commit(ports, keyless, lambda _: command)
     assert isinstance(applied, Applied) and isinstance(applied.resource, Merchant)
     ports.directory.learn(applied.resource)
     return applied.resource

@@ -26,6 +26,7 @@ from payflow.domain.ledger.statements import (
     TrialBalance,
     Versions,
 )
+from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
@@ -276,7 +277,8 @@ class Ports:
     to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
     ``route`` decides where a new authorization goes, before a deadline. ``learn`` takes note of how an
     authorization went and how long it took, in seconds. ``jitter`` spreads repeats, which ``sleep`` waits
-    for. ``creates_merchants`` makes unknown merchants on first use, in test mode.
+    for. ``creates_merchants`` makes unknown merchants on first use, in test mode; ``default_accounts`` are
+    those of a new merchant in test mode.
     """
 
     clock: Clock
@@ -300,3 +302,4 @@ class Ports:
     creates_merchants: bool
     webhook_endpoints: WebhookEndpoints
     inbox: Inbox
+    default_accounts: tuple[DefaultAccount, ...]

@@ -1,30 +1,27 @@
 """A fast copy of stored responses in Redis or Valkey.
 
 It may vanish or lie: every copy is signed, so one that was not written behind a commit is passed over,
-and whatever is not found here PostgreSQL decides. It is asked at most once per call, waits at
-most TIMEOUT_S for each packet, and is left alone for REST_S after it failed.
+and whatever is not found here PostgreSQL decides. It is asked at most once per call.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import queue
 import threading
-import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import redis
 
 from payflow.domain.folding.submission import IdempotencyClaim
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped
+from payflow.store.optional_redis import OptionalRedis, RedisAwayError
 
-log = logging.getLogger(__name__)
-
-TIMEOUT_S = 0.05
-REST_S = 1.0
+CLOSE_TIMEOUT_S = 1.0
 WAITING_MAX = 10_000
 COPIED_AT_ONCE_MAX = 100
 SIGNATURE_BYTES = 32
@@ -37,17 +34,10 @@ SECRET = "SELECT cache_key FROM installation"
 class ResponseCache:
     """``secret`` is the installation's own, so that copies of another database are not believed."""
 
-    def __init__(self, url: str, secret: bytes, key_ttl: timedelta, connections_max: int) -> None:
-        self._client = redis.Redis.from_url(
-            url,
-            max_connections=connections_max + 1,  # the copier has one of its own
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-        )
-        self._readers = threading.BoundedSemaphore(connections_max)
+    def __init__(self, redis: OptionalRedis, secret: bytes, key_ttl: timedelta) -> None:
+        self._redis = redis
         self._secret = secret
         self._key_ttl = key_ttl
-        self._rests_until = 0.0
         self._closed = False
         self._waiting: queue.Queue[tuple[MerchantScoped, KeyRecord] | None] = queue.Queue(WAITING_MAX)
         self._thread = threading.Thread(target=self._copy, name="response-cache", daemon=True)
@@ -83,32 +73,21 @@ class ResponseCache:
         self._closed = True
         with suppress(queue.Full):
             self._waiting.put_nowait(None)
-        self._thread.join(REST_S)
-        self._client.close()
+        self._thread.join(CLOSE_TIMEOUT_S)
 
     def _get(self, scoped: MerchantScoped) -> bytes | None:
-        if time.monotonic() < self._rests_until or not self._readers.acquire(blocking=False):
-            return None  # waiting for a connection would cost more than the copy saves
         try:
-            found = self._client.get(_name(scoped))
-        except Exception as error:  # what lies may also break the client that reads it
-            self._rest(error)
+            # Waiting for a connection would cost more than the copy saves.
+            found = self._redis.ask(lambda client: client.get(_name(scoped)), waits=False)
+        except RedisAwayError:
             return None
-        finally:
-            self._readers.release()
         return found if isinstance(found, bytes) else None
 
     def _copy(self) -> None:
         while (items := self._take()) and not self._closed:
-            if time.monotonic() < self._rests_until:
-                continue
-            try:
-                with self._client.pipeline(transaction=False) as pipeline:
-                    for scoped, record in items:
-                        pipeline.set(_name(scoped), self._signed(scoped, record), ex=self._key_ttl)
-                    pipeline.execute()
-            except Exception as error:  # as in _get
-                self._rest(error)
+            signed = [(_name(scoped), self._signed(scoped, record)) for scoped, record in items]
+            with suppress(RedisAwayError):
+                self._redis.ask(partial(_set_all, copies=signed, expiry=self._key_ttl))
 
     def _take(self) -> list[tuple[MerchantScoped, KeyRecord]]:
         """Waits for something to copy, then takes what is there, at most COPIED_AT_ONCE_MAX."""
@@ -116,10 +95,6 @@ class ResponseCache:
         while len(items) < COPIED_AT_ONCE_MAX and not self._waiting.empty():
             items.append(self._waiting.get())
         return [item for item in items if item is not None]
-
-    def _rest(self, error: Exception) -> None:
-        self._rests_until = time.monotonic() + REST_S
-        log.info("cache away: %s", error)
 
     def _signed(self, scoped: MerchantScoped, record: KeyRecord) -> bytes:
         assert record.completed_at is not None and record.response is not None
@@ -134,3 +109,10 @@ class ResponseCache:
 
 def _name(scoped: MerchantScoped) -> str:
     return f"payflow:response:{scoped[0]}:{scoped[1]}"
+
+
+def _set_all(client: redis.Redis, copies: Sequence[tuple[str, bytes]], expiry: timedelta) -> None:
+    with client.pipeline(transaction=False) as pipeline:
+        for name, copy in copies:
+            pipeline.set(name, copy, ex=expiry)
+        pipeline.execute()

@@ -17,7 +17,7 @@ def command() -> None:
     """Start everything on this machine and run until Ctrl-C.
 
     Brings PostgreSQL, Valkey and a Kafka-compatible broker of its own, unless DATABASE_URL, REDIS_URL or
-    KAFKA_BROKERS name others; migrates the database; starts a simulated PSP, the gRPC server, the HTTP
+    KAFKA_BROKERS name others; migrates the database; starts two simulated PSPs, the gRPC server, the HTTP
     gateway and the workers; then prints one line that starts with `ready` and has every address. Data
     stays in PAYFLOW_DATA_DIR for the next start.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,9 +34,19 @@ class DataDir:
     def postgres(self) -> Path:
         return self.path / "postgres"
 
-    @property
-    def simulator(self) -> Path:
-        return self.path / "simulator.sqlite"
+    def simulator(self, name: str) -> Path:
+        """The file of the effects of a simulated PSP."""
+        return self.path / f"{name}.sqlite"
+
+    def webhook_secret(self, name: str) -> str:
+        """What signs the webhooks of a simulated PSP: random, made once and kept."""
+        path = self.path / f"{name}.secret"
+        if not path.exists():
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(secrets.token_urlsafe(32))
+            unfinished.rename(path)
+        return path.read_text()
 
     @property
     def processes(self) -> Path:

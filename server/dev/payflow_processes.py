@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from server.config import Settings
 from server.dev.data_dir import DataDir
 from server.dev.embedded import Services
 from server.dev.process import Command
 from server.dev.readiness import accepts_connections, always, answers_http, serves_grpc
-from server.ports import free_port
+from server.dev.simulators import HOST, SIMULATOR_URLS, DevSimulator, dev_simulators
 from server.urls import without_password
 
-SIMULATOR_HOST = "127.0.0.1"
 DRAIN_EXTRA_S = 10
 
 
 class PayflowProcesses:
-    """The simulated PSP and the processes that serve, on the addresses that ``settings`` ask for.
+    """The simulated PSPs and the processes that serve, on the addresses that ``settings`` ask for.
 
     Only the application's database URL is passed on: nobody who serves holds the owner's rights.
     """
@@ -30,12 +30,7 @@ class PayflowProcesses:
         self._services = services
         self._data_dir = data_dir
         self._host = "127.0.0.1" if settings.bind_host == "0.0.0.0" else settings.bind_host
-        self._simulator_port = None if environ.get("SIMULATOR_URL") else free_port()
-        self._simulator_url = (
-            environ["SIMULATOR_URL"]
-            if self._simulator_port is None
-            else f"http://{SIMULATOR_HOST}:{self._simulator_port}"
-        )
+        self._simulators = dev_simulators(environ, data_dir)
         defaults = {"RATE_LIMIT": "off", "LOG_FORMAT": "console"}
         inherited = {
             name: value for name, value in environ.items() if name != "MIGRATE_DATABASE_URL" and value
@@ -48,22 +43,18 @@ class PayflowProcesses:
                 "DATABASE_URL": services.database_url,
                 "REDIS_URL": services.redis_url,
                 "KAFKA_BROKERS": services.kafka_brokers,
-                "SIMULATOR_URL": self._simulator_url,
             }
         )
+        for simulator in self._simulators:
+            self._environment |= simulator.environment()
 
     @property
     def http_url(self) -> str:
         return f"http://{self._host}:{self._settings.api_port}"
 
-    def simulator(self) -> list[Command]:
-        """The simulated PSP, unless the environment names one."""
-        if self._simulator_port is None:
-            return []
-        options = (f"--host={SIMULATOR_HOST}", f"--port={self._simulator_port}")
-        data = f"--data={self._data_dir.simulator}"
-        ready = accepts_connections(SIMULATOR_HOST, self._simulator_port)
-        return [self._command("psp-simulator", ready, *options, data)]
+    def simulators(self) -> list[Command]:
+        """The simulated PSPs, unless the environment names one; the gateway takes their webhooks."""
+        return [self._simulator(simulator) for simulator in self._simulators]
 
     def serving(self) -> list[Command]:
         """The processes that need a migrated database, in the order in which they start."""
@@ -83,8 +74,24 @@ class PayflowProcesses:
             "postgresql": without_password(self._services.database_url),
             "redis": without_password(self._services.redis_url),
             "kafka": self._services.kafka_brokers,
-            "simulator": self._simulator_url,
+            **{
+                name: self._environment[variable]
+                for name, variable in SIMULATOR_URLS.items()
+                if variable in self._environment
+            },
         }
+
+    def _simulator(self, simulator: DevSimulator) -> Command:
+        command = self._command(
+            "psp-simulator",
+            accepts_connections(HOST, simulator.port),
+            f"--host={HOST}",
+            f"--port={simulator.port}",
+            f"--data={self._data_dir.simulator(simulator.name)}",
+            f"--webhooks-to={self.http_url}/webhooks/{{psp_account}}",
+        )
+        environment = self._environment | {"SIMULATOR_WEBHOOK_SECRET": simulator.secret}
+        return replace(command, name=f"psp-{simulator.name}", environment=environment)
 
     def _command(self, subcommand: str, ready: Callable[[], bool], *options: str) -> Command:
         return Command(

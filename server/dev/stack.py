@@ -109,7 +109,7 @@ def _start(
 def _start_services(
     services: Services, processes: PayflowProcesses, supervisor: Supervisor, console: TerminalConsole
 ) -> None:
-    commands = [*services.commands(), *processes.simulator()]
+    commands = [*services.commands(), *processes.simulators()]
     for command in commands:
         supervisor.start(command)
     for command in commands:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import grpc
 
 from server.config import Settings
+from server.rpc.interceptors.rate_limit import CallRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,11 @@ class Application(Protocol):
     @property
     def bindings(self) -> Sequence[Binding]:
         """The services it serves."""
+        ...
+
+    @property
+    def call_rates(self) -> CallRates | None:
+        """How often each merchant may call; None for as often as it likes."""
         ...
 
     @property

@@ -76,7 +76,11 @@ def run(
     application = application_factory(settings)
     try:
         server = build_server(
-            settings, application.bindings, reuse_port=reuse_port, connection_age_max_s=connection_age_max_s
+            settings,
+            application.bindings,
+            rates=application.call_rates,
+            reuse_port=reuse_port,
+            connection_age_max_s=connection_age_max_s,
         )
 
         def show(serving: bool) -> None:

@@ -15,6 +15,7 @@ from server.rpc.application import Binding
 from server.rpc.health import Health
 from server.rpc.interceptors.authentication import AuthenticationOff, Authenticator
 from server.rpc.interceptors.chain import interceptor_chain
+from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.port_reservation import PortReservation
 from server.rpc.reflection import add_reflection
 from server.rpc.refusal import Refusals, UnknownMethods
@@ -75,13 +76,15 @@ def build_server(
     bindings: Sequence[Binding],
     *,
     authenticator: Authenticator | None = None,
+    rates: CallRates | None = None,
     reuse_port: bool = False,
     connection_age_max_s: float | None = None,
 ) -> RpcServer:
     """The server of ``bindings`` on BIND_HOST and GRPC_PORT, bound but not started.
 
-    ``reuse_port`` lets several processes listen on the port. ``connection_age_max_s`` makes clients connect
-    again from time to time, so that connections spread over them. Raises PortInUse.
+    ``rates`` limits what each merchant may call. ``reuse_port`` lets several processes listen on the port.
+    ``connection_age_max_s`` makes clients connect again from time to time, so that connections spread over
+    them. Raises PortInUse.
     """
     services = tuple(binding.service for binding in bindings)
     threads = RpcThreads(settings.rpc_threads_max)
@@ -95,6 +98,7 @@ def build_server(
             threads,
             settings.rpc_threads_max * (1 + WAITING_PER_THREAD_MAX),
             refusals,
+            rates,
         ),
         options=_options(settings, reuse_port, connection_age_max_s),
         maximum_concurrent_rpcs=RPCS_MAX,

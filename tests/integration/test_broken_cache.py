@@ -12,6 +12,7 @@ import pytest
 
 from payflow.domain.folding.submission import IdempotencyClaim
 from payflow.domain.folding.working_set import Changes, KeyRecord
+from payflow.store.optional_redis import OptionalRedis
 from payflow.store.response_cache import ResponseCache
 from tests.waiting import WAIT_S
 
@@ -48,13 +49,15 @@ def speaking(nonsense: bytes) -> Iterator[str]:
 )
 def test_nonsense_is_a_miss_and_the_copier_goes_on(nonsense: bytes) -> None:
     with speaking(nonsense) as url:
-        cache = ResponseCache(url, b"s" * 32, timedelta(hours=1), 2)
+        redis = OptionalRedis(url, 2)
+        cache = ResponseCache(redis, b"s" * 32, timedelta(hours=1))
         record = KeyRecord(CLAIM.request_hash, "command", "attempt", b"answer", NOW)
         for _ in range(3):
             cache.remember(Changes(keys={("merchant", "key"): record}))
-            cache._rests_until = 0.0
+            redis._rests_until = 0.0
             assert cache.response("merchant", CLAIM, NOW) is None
         assert cache._thread.is_alive()
         cache.close()
         cache._thread.join(WAIT_S)
         assert not cache._thread.is_alive()
+        redis.close()

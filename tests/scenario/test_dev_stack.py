@@ -18,11 +18,21 @@ from tempfile import TemporaryDirectory
 import psutil
 import psycopg
 import pytest
+import urllib3
 
 from tests.ports import free_port
 from tests.waiting import WAIT_S, wait_until
 
-SET_BY_THE_STACK = ("DATABASE_URL", "MIGRATE_DATABASE_URL", "REDIS_URL", "KAFKA_BROKERS", "SIMULATOR_URL")
+SET_BY_THE_STACK = (
+    "DATABASE_URL",
+    "MIGRATE_DATABASE_URL",
+    "REDIS_URL",
+    "KAFKA_BROKERS",
+    "SIMULATOR_URL",
+    "B_SIMULATOR_URL",
+    "SIMULATOR_WEBHOOK_SECRET",
+    "B_SIMULATOR_WEBHOOK_SECRET",
+)
 
 # Each start has an output of its own: one that is refused on the same data must not cut off the other's.
 _starts = count(1)
@@ -46,6 +56,12 @@ class RunningStack:
             return response.status, json.load(response)
         finally:
             connection.close()
+
+    def patch(self, path: str, body: dict[str, object], idempotency_key: str) -> int:
+        """Status of a PATCH to the gateway."""
+        headers = {"Idempotency-Key": idempotency_key}
+        url = f"{self.addresses['http']}{path}"
+        return urllib3.request("PATCH", url, json=body, headers=headers, timeout=WAIT_S).status
 
     def get(self, path: str) -> tuple[int, dict[str, object]]:
         """Status and JSON body of a GET from the gateway."""
@@ -123,6 +139,7 @@ def test_a_payment_intent_survives_a_restart(data_dir: Path) -> None:
             "redis",
             "kafka",
             "simulator",
+            "simulator_b",
         }
         assert first.get("/ready")[0] == 200
         status, created = first.post(
@@ -134,14 +151,37 @@ def test_a_payment_intent_survives_a_restart(data_dir: Path) -> None:
         with psycopg.connect(first.addresses["postgresql"]) as connection:
             assert connection.execute("SHOW fsync").fetchone() == ("on",)
             assert connection.info.user == "payflow_app"
+        _assert_both_psps_take_payments(first)
+        secrets = _webhook_secrets(data_dir)
+        assert len(secrets) == 2
         everything = first.descendants()
-        assert len(everything) >= 7
+        assert len(everything) >= 8
         assert first.interrupt() == 0
         assert _gone(everything)
 
     with payflow_dev(data_dir) as second:
         assert second.get(f"/v1/payment_intents/{created['id']}") == (200, created)
+        assert _webhook_secrets(data_dir) == secrets
         assert second.interrupt() == 0
+
+
+def _webhook_secrets(data_dir: Path) -> set[str]:
+    return {path.read_text() for path in data_dir.glob("simulator*.secret")}
+
+
+def _assert_both_psps_take_payments(stack: RunningStack) -> None:
+    """Each of them takes one, from the accounts that a new merchant has."""
+    for name, others in (("simulator", ()), ("simulator_b", ("simulator",))):
+        merchant_id = f"shop-of-{name}"
+        new = {"merchant_id": merchant_id, "amount": 10_000, "currency": "USD"}
+        intent_id = stack.post("/v1/payment_intents", new, "create-1")[1]["id"]
+        for other in others:
+            path = f"/v1/merchants/{merchant_id}/psp_accounts/{other}"
+            assert stack.patch(path, {"enabled": False}, "disable-1") == 200
+        authorized = stack.post(f"/v1/payment_intents/{intent_id}/authorize", {}, "authorize-1")[1]
+        assert (authorized["status"], authorized["psp_account_id"]) == ("authorized", name)
+        effects = urllib3.request("GET", f"{stack.addresses[name]}/effects").json()["effects"]
+        assert [effect["merchant"] for effect in effects] == [merchant_id]
 
 
 def test_the_sample_call_works_as_it_is_printed(data_dir: Path) -> None:

@@ -117,6 +117,20 @@ def test_a_port_in_use_is_named_with_its_variable(command: str, variable: str, t
     assert f"{variable}=" in said
 
 
+def test_a_simulator_that_cannot_behave_so_says_where_it_reads_that(tmp_path: Path) -> None:
+    config = tmp_path / "behaviour.json"
+    config.write_text('{"faults":{"error_before":2}}')
+    said = refused("psp-simulator", "--config", str(config), "--port", str(free_port()))
+
+    assert said == f"{config}: Expected `float` <= 1.0 - at `$.faults.error_before`"
+
+
+def test_a_simulator_that_tells_somebody_needs_a_secret() -> None:
+    said = refused("psp-simulator", "--webhooks-to", "http://127.0.0.1:1", "--port", str(free_port()))
+
+    assert said.startswith("SIMULATOR_WEBHOOK_SECRET: expected the secret")
+
+
 def test_a_server_that_is_not_there_is_one_clear_line() -> None:
     said = refused("merchant", "get", "shop_1", "--address", "127.0.0.1:1")
 

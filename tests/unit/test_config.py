@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from payflow.domain.gcra import RateLimit
 from server.config import ConfigurationError, Settings, required_database_url
-from server.config_values import RateLimit
 
 OWNER = "postgresql://owner:hidden-1@db/payflow"
 APPLICATION = "postgresql://payflow_app:hidden-2@db/payflow"
@@ -28,8 +28,10 @@ def test_an_empty_environment_gives_the_defaults_of_the_contract() -> None:
     assert settings.api_timeout_s == 30
     assert settings.api_max_request_bytes == 1_000_000
     assert settings.rate_limit == RateLimit(requests=1000, per_s=60)
+    assert settings.psp_rate_limit is None
     assert (settings.cb_failure_threshold, settings.cb_success_threshold) == (5, 2)
     assert settings.cb_timeout_s == 60
+    assert (settings.cb_window_s, settings.cb_failure_rate, settings.cb_min_calls) == (30, 50, 20)
     assert (settings.log_level, settings.log_format) == ("info", "json")
     assert settings.otel_service_name == "payflow-api"
 
@@ -86,6 +88,10 @@ def test_rate_limits(value: str, limit: RateLimit | None) -> None:
         ("API_MAX_REQUEST_SIZE", "0MB", "above zero"),
         ("RATE_LIMIT", "1000", "1000req/min"),
         ("RATE_LIMIT", "0req/min", "off"),
+        ("PSP_RATE_LIMIT", "100req/day", "off"),
+        ("CB_FAILURE_RATE", "101", "a whole number from 1 to 100"),
+        ("CB_MIN_CALLS", "0", "a whole number from 1 to"),
+        ("CB_WINDOW", "0s", "above zero"),
         ("DB_MAX_OPEN_CONNS", "0", "a whole number from 1 to 10000"),
         ("DB_MAX_OPEN_CONNS", "\u0661", "a whole number from 1 to 10000"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),

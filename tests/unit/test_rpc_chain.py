@@ -9,6 +9,7 @@ from server.config import Settings
 from server.rpc.interceptors.authentication import AuthenticationOff
 from server.rpc.interceptors.chain import interceptor_chain
 from server.rpc.interceptors.correlation import correlation_id_of, traceparent_of
+from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.refusal import Refusals
 from server.rpc.request import read_request
 from server.rpc.threads import RpcThreads
@@ -18,7 +19,8 @@ PARENT = "b7ad6b7169203331"
 
 
 def test_the_order_of_the_chain() -> None:
-    chain = interceptor_chain(Settings(), AuthenticationOff(), RpcThreads(1), 1, Refusals())
+    rates = CallRates(lambda _: 0.0, lambda slot, deadline: None)
+    chain = interceptor_chain(Settings(), AuthenticationOff(), RpcThreads(1), 1, Refusals(), rates)
     assert [type(link).__name__ for link in chain] == [
         "CorrelationInterceptor",
         "ErrorInterceptor",
@@ -27,6 +29,7 @@ def test_the_order_of_the_chain() -> None:
         "DeadlineInterceptor",
         "AuthenticationInterceptor",
         "MessageInterceptor",
+        "RateLimitInterceptor",
     ]
 
 

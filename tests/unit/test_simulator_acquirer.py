@@ -3,90 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from itertools import count
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
 
-from payflow.psp.simulator.acquirer import Acquirer
-from payflow.psp.simulator.answers import (
-    KEY_REUSED,
-    ActionRequired,
-    Answer,
-    Approved,
-    Declined,
-    NotFound,
-    ShutOut,
-)
-from payflow.psp.simulator.behaviour import Behaviour
-from payflow.psp.simulator.database import Database
-from payflow.psp.simulator.requests import Instruction, Key, Operation
-
-START = datetime(2030, 1, 1, tzinfo=UTC)
-WINDOW = timedelta(seconds=60)
-TTL = timedelta(seconds=100)
-
-
-class Bank:
-    """An acquirer in memory, whose time only its test moves."""
-
-    def __init__(self) -> None:
-        self.now = START
-        ids = count(1)
-        behaviour = Behaviour(key_window_s=WINDOW.total_seconds(), authorization_ttl_s=TTL.total_seconds())
-        self.database = Database(Path(":memory:"))
-        self.acquirer = Acquirer(self.database, lambda: self.now, lambda: str(next(ids)), behaviour)
-
-    def ask(
-        self,
-        operation: Operation,
-        reference: str,
-        amount: int = 100,
-        payment_id: str = "",
-        *,
-        currency: str = "USD",
-        card: str = "pm_card_visa",
-        sale: bool = False,
-        merchant: str = "m",
-    ) -> Answer:
-        method = card if operation is Operation.AUTHORIZE else ""
-        asked = Instruction("acc", merchant, reference, amount, currency, method, payment_id, sale)
-        return self.acquirer.execute(operation, asked)
-
-    def opened(self, reference: str = "a", card: str = "pm_card_visa", sale: bool = False) -> str:
-        answer = self.ask(Operation.AUTHORIZE, reference, card=card, sale=sale)
-        assert isinstance(answer, Approved | ActionRequired)
-        return answer.id
-
-    def declines(
-        self,
-        operation: Operation,
-        reference: str,
-        amount: int,
-        payment_id: str,
-        *,
-        currency: str = "USD",
-        merchant: str = "m",
-    ) -> str:
-        answer = self.ask(operation, reference, amount, payment_id, currency=currency, merchant=merchant)
-        assert isinstance(answer, Declined)
-        return answer.failure.code
-
-    def moved(self) -> list[tuple[str, str, int, int]]:
-        effects = self.acquirer.executions(0, 1000, moved_only=True)
-        return [(effect.operation, effect.reference, effect.amount, effect.execution) for effect in effects]
+from payflow.psp.simulator.answers import KEY_REUSED, Approved, Declined, NotFound, ShutOut
+from payflow.psp.simulator.requests import Operation
+from tests.simulated_bank import START, TTL, WINDOW, Bank, key, opened_bank
 
 
 @pytest.fixture
 def bank() -> Iterator[Bank]:
-    bank = Bank()
-    yield bank
-    bank.database.close()
-
-
-def key(reference: str, merchant: str = "m") -> Key:
-    return Key("acc", merchant, reference)
+    with opened_bank() as bank:
+        yield bank
 
 
 def test_an_authorization_can_be_captured_until_it_expires(bank: Bank) -> None:
@@ -145,7 +74,7 @@ def test_a_challenged_payment_can_be_canceled_and_nothing_was_held(bank: Bank) -
 def test_a_cancel_voids_what_was_held_whatever_amount_it_names(bank: Bank) -> None:
     payment = bank.opened()
     bank.ask(Operation.CANCEL, "v", 1, payment, currency="EUR")
-    canceled = bank.acquirer.executions(1, 1, moved_only=True)[0]
+    canceled = bank.psp.effects.page(1, 1)[0]
     assert (canceled.operation, canceled.amount, canceled.currency) == ("cancel", 100, "USD")
 
 
@@ -153,7 +82,7 @@ def test_a_payment_is_known_to_its_own_account_only(bank: Bank) -> None:
     payment = bank.opened()
     assert bank.declines(Operation.CAPTURE, "c", 100, payment, merchant="other") == "payment_not_found"
     assert isinstance(bank.ask(Operation.AUTHORIZE, "a", merchant="other"), Approved)
-    assert bank.acquirer.look_up(key("c")) == NotFound()
+    assert bank.psp.acquirer.look_up(key("c")) == NotFound()
 
 
 def test_inside_its_window_a_key_answers_the_same_again(bank: Bank) -> None:
@@ -184,16 +113,16 @@ def test_look_up_tells_of_the_execution_that_moved_money(bank: Bank) -> None:
     bank.ask(Operation.CAPTURE, "c", 100, payment)
     bank.now += WINDOW
     assert bank.declines(Operation.CAPTURE, "c", 100, payment) == "invalid_state"
-    assert bank.acquirer.look_up(key("c")) == Approved(payment)
+    assert bank.psp.acquirer.look_up(key("c")) == Approved(payment)
 
 
 def test_a_key_that_was_shut_out_is_never_executed(bank: Bank) -> None:
-    assert bank.acquirer.look_up(key("a")) == NotFound()
-    assert bank.acquirer.shut_out(key("a")) == ShutOut()
+    assert bank.psp.acquirer.look_up(key("a")) == NotFound()
+    assert bank.psp.acquirer.shut_out(key("a")) == ShutOut()
     assert bank.ask(Operation.AUTHORIZE, "a") == ShutOut()
     bank.now += 10 * WINDOW
     assert bank.ask(Operation.AUTHORIZE, "a") == ShutOut()
-    assert bank.acquirer.look_up(key("a")) == bank.acquirer.shut_out(key("a")) == ShutOut()
+    assert bank.psp.acquirer.look_up(key("a")) == bank.psp.acquirer.shut_out(key("a")) == ShutOut()
     assert isinstance(bank.ask(Operation.AUTHORIZE, "a", merchant="other"), Approved)
 
 
@@ -201,7 +130,9 @@ def test_a_key_that_was_executed_is_not_shut_out(bank: Bank) -> None:
     payment = bank.opened()
     bank.now += 10 * WINDOW
     assert (
-        bank.acquirer.shut_out(key("a")) == bank.acquirer.look_up(key("a")) == Approved(payment, START + TTL)
+        bank.psp.acquirer.shut_out(key("a"))
+        == bank.psp.acquirer.look_up(key("a"))
+        == Approved(payment, START + TTL)
     )
     assert isinstance(bank.ask(Operation.CAPTURE, "c", 100, payment), Declined)
     assert len(bank.moved()) == 1
@@ -209,5 +140,5 @@ def test_a_key_that_was_executed_is_not_shut_out(bank: Bank) -> None:
 
 def test_the_clock_can_be_turned_ahead(bank: Bank) -> None:
     first = bank.ask(Operation.AUTHORIZE, "a")
-    bank.acquirer.behaviour = Behaviour(key_window_s=60, clock_offset_s=60)
+    bank.behave(clock_offset_s=60)
     assert bank.ask(Operation.AUTHORIZE, "a") != first

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payflow.domain import declines
 from payflow.domain.psp_outcome import (
+    Accepted,
     ActionRequired,
     Approved,
     Declined,
-    Failure,
     NextAction,
     NotExecuted,
     OperationType,
@@ -24,7 +25,13 @@ from payflow.domain.psp_outcome import (
     Unknown,
 )
 from payflow.psp.connector import Connector, PspCall
-from payflow.psp.simulator.connector import SHUT_OUT, UNREACHABLE, SimulatorConnector, outcome_of
+from payflow.psp.simulator.connector import (
+    OVERLOADED,
+    SHUT_OUT,
+    UNREACHABLE,
+    SimulatorConnector,
+    outcome_of,
+)
 from payflow.psp.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
 from tests.scripted_psp import Act, Script, answer, close, dribble, http, unused_url
 from tests.waiting import WAIT_S
@@ -52,7 +59,7 @@ def test_fulfils_the_protocol() -> None:
     )
 
 
-FAILURE = {"code": "card_declined", "message": "No.", "retryable": False}
+FAILURE = {"code": "suspected_fraud", "message": "No."}
 UNKNOWN_ANSWERS = [
     (500, b'{"result":"approved","id":"p"}'),
     (503, b'{"result":"refused","code":"invalid_request","message":"Too many."}'),
@@ -61,7 +68,9 @@ UNKNOWN_ANSWERS = [
     (200, b"\xff\xfe"),
     (200, b'{"result":"approved"}'),
     (200, b'{"result":"shut_out"}'),
-    (200, b'{"result":"declined","id":"p","failure":{"code":"c","message":"m","retryable":false}}'),
+    (200, b'{"result":"declined","id":"p","failure":{"code":"c","message":"m"}}'),
+    (429, b"slow down"),
+    (200, b'{"result":"overloaded"}'),
     (200, b'{"result":"new","id":"p"}'),
     (301, b'{"result":"approved","id":"p"}'),
     (404, b'{"result":"not_found"}'),
@@ -87,7 +96,7 @@ UNKNOWN_ANSWERS = [
         (
             402,
             {"result": "declined", "id": "p", "failure": FAILURE},
-            Declined(Failure("card_declined", "No.", "card_declined", False), "p"),
+            Declined(declines.failure("fraud", "suspected_fraud"), "p"),
         ),
         (410, {"result": "shut_out"}, SHUT_OUT),
     ],
@@ -111,6 +120,7 @@ def test_whatever_else_is_unknown_and_not_repeated(status: int, body: bytes) -> 
 def test_no_answer_raises_and_only_answers_of_the_right_status_say_anything(status: int, body: bytes) -> None:
     outcome = outcome_of(Reply(status, body))
     assert isinstance(outcome, Unknown) or status in (200, 400, 402, 410)
+    assert not isinstance(outcome, Unknown) or outcome.repeatable is (status >= 500 or status == 429)
 
 
 def test_only_a_reply_about_the_key_tells_that_it_is_not_found() -> None:
@@ -125,6 +135,26 @@ def test_an_invalid_request_was_not_executed_but_an_invalid_question_proves_noth
         assert isinstance(connector.execute(CALL), NotExecuted)
         assert isinstance(connector.look_up(CALL), Unknown)
         assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_what_was_taken_in_is_neither_shut_out_nor_finished() -> None:
+    taken_in = answer(202, {"result": "accepted", "id": "p"})
+    with scripted(taken_in, taken_in) as (_, connector):
+        assert connector.look_up(CALL) == Accepted("p")
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_too_many_requests_prove_that_this_one_was_not_executed_and_nothing_of_others() -> None:
+    busy = answer(429, {"result": "overloaded"})
+    with scripted(busy, busy, busy) as (_, connector):
+        assert connector.execute(CALL) == OVERLOADED
+        assert isinstance(connector.look_up(CALL), Unknown)
+        assert isinstance(connector.cancel_by_reference(CALL), Unknown)
+
+
+def test_too_many_requests_after_a_broken_connection_are_no_proof() -> None:
+    with scripted(close, answer(429, {"result": "overloaded"})) as (_, connector):
+        assert isinstance(connector.execute(CALL), Unknown)
 
 
 def test_a_refused_connection_proves_that_nothing_was_executed_now_but_nothing_of_earlier_calls() -> None:
@@ -156,7 +186,8 @@ def test_a_kept_connection_that_the_psp_closed_costs_nothing() -> None:
 
 def test_broken_twice_is_unknown() -> None:
     with scripted(close, close, answer(200, APPROVED)) as (script, connector):
-        assert isinstance(connector.execute(CALL), Unknown)
+        outcome = connector.execute(CALL)
+        assert isinstance(outcome, Unknown) and outcome.repeatable
         assert len(script.requests) == 2
         assert connector.execute(CALL) == Approved("p")
 
@@ -173,7 +204,8 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
 
     with scripted(silence, timeout_s=0.3) as (script, connector):
         started_s = time.monotonic()
-        assert isinstance(connector.execute(CALL), Unknown)
+        outcome = connector.execute(CALL)
+        assert isinstance(outcome, Unknown) and not outcome.repeatable
         assert time.monotonic() - started_s > 0.25
     assert len(script.requests) == 1
 

@@ -101,11 +101,13 @@ def _while_shut_out(attempt: Attempt, notice: Notice) -> Decision:
 
 
 def _require_turn(attempt: Attempt, command: ApplyNotice, situation: Situation) -> None:
-    """Whoever calls the PSP now has its answer in a moment, and that says more than a notice does.
+    """Whoever calls the PSP for the first time has its answer in a moment, and that says more than a notice.
 
     The key that the attempt answers has to be at hand; one that was begun a moment ago may have another.
     """
-    is_called = attempt.state is AttemptState.RUNNING and situation.now < attempt.due_at
+    is_called = (
+        attempt.state is AttemptState.RUNNING and attempt.fence == 1 and situation.now < attempt.due_at
+    )
     if is_called or (attempt.idempotency_key and attempt.idempotency_key not in command.idempotency_keys):
         raise PayFlowError(Reason.CONCURRENT_UPDATE, "the PSP is being called", retry_after_s=1.0)
 

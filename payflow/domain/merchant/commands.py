@@ -9,13 +9,27 @@ from payflow.domain.merchant.state import Mode
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultAccount:
+    """An account that a new merchant in test mode has from the start, with the usual fees."""
+
+    psp_account_id: str
+    connector: str
+    credential_ref: str = ""
+    priority: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class CreateMerchant:
-    """Creates a merchant; with ``if_missing`` an existing one is left as it is."""
+    """Creates a merchant; with ``if_missing`` an existing one is left as it is.
+
+    In test mode it gets ``default_accounts``, in live mode none.
+    """
 
     merchant_id: str
     name: str = ""
     mode: Mode = Mode.TEST
     if_missing: bool = False
+    default_accounts: tuple[DefaultAccount, ...] = (DefaultAccount("simulator", "simulator"),)
 
 
 @dataclass(frozen=True, slots=True)

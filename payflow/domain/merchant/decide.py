@@ -10,6 +10,7 @@ from payflow.domain.ids import slot_candidates
 from payflow.domain.merchant.commands import (
     CreateMerchant,
     CreatePspAccount,
+    DefaultAccount,
     MerchantCommand,
     UpdateMerchant,
     UpdatePspAccount,
@@ -24,7 +25,6 @@ from payflow.domain.merchant.events import (
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
 
 SIMULATOR = "simulator"
-SIMULATOR_PRIORITY = 100
 PSP_ACCOUNTS_MAX = 20
 
 Field = TypeVar("Field")
@@ -58,8 +58,19 @@ def _create(
     created = MerchantCreated(command.name, command.mode, free[0])
     if command.mode is Mode.LIVE:
         return (created,)
+    return (created, *map(_default_account, command.default_accounts))
+
+
+def _default_account(account: DefaultAccount) -> PspAccountCreated:
     fees = FeeSchedule()
-    return (created, PspAccountCreated(SIMULATOR, SIMULATOR, fees.bps, fees.fixed, "", SIMULATOR_PRIORITY))
+    return PspAccountCreated(
+        account.psp_account_id,
+        account.connector,
+        fees.bps,
+        fees.fixed,
+        account.credential_ref,
+        account.priority,
+    )
 
 
 def _create_psp_account(merchant: Merchant, command: CreatePspAccount) -> PspAccountCreated:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, assert_never
 
-from msgspec import Struct, json
+from msgspec import json
 
-from payflow.psp.simulator import payments
+from payflow.psp.simulator import payments, plans, tokens
 from payflow.psp.simulator.answers import (
     KEY_REUSED,
+    Accepted,
     ActionRequired,
     Answer,
     Approved,
@@ -20,140 +21,178 @@ from payflow.psp.simulator.answers import (
     NotFound,
     ShutOut,
 )
-from payflow.psp.simulator.behaviour import Behaviour
-from payflow.psp.simulator.cards import card
-from payflow.psp.simulator.database import Database, Execution
+from payflow.psp.simulator.chance import Chance
+from payflow.psp.simulator.controls import Controls
+from payflow.psp.simulator.database import Database
+from payflow.psp.simulator.executions import Execution, Executions, result_of
+from payflow.psp.simulator.movements import Movements
+from payflow.psp.simulator.payment_store import PaymentStore
 from payflow.psp.simulator.payments import Payment, RuleBrokenError, Status
-from payflow.psp.simulator.requests import Instruction, Key, Operation
+from payflow.psp.simulator.requests import Instruction, Key, Operation, Subject
+from payflow.psp.simulator.schedule import Later
 
-NO_PAYMENT = Failure("payment_not_found", "There is no such payment.", retryable=False)
+NO_PAYMENT = Failure("payment_not_found", "There is no such payment.")
+# What a PSP says that takes the payment all the same.
+LIE = Failure("acquirer_error")
 
-Modification = Literal[Operation.CONFIRM, Operation.CAPTURE, Operation.CANCEL, Operation.REFUND]
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request that is executed now."""
 
-class _Done(Struct, frozen=True):
-    """What an instruction came to: the answer, and the movement as the list of effects shows it."""
+    operation: Operation
+    asked: Instruction
+    execution: int
+    now: datetime
+    chance: Chance
 
-    answer: Executed
-    operation: str
-    payment_id: str
-    amount: int
-    currency: str
+    def about(self, payment_id: str, identifier: str | None = None) -> Subject:
+        """What is spoken of; ``identifier`` is the payment's unless another is given."""
+        known_as = payment_id if identifier is None else identifier
+        return Subject(self.operation, self.asked, self.execution, payment_id, known_as)
 
 
 class Acquirer:
     """Takes one request at a time: nothing in here waits, so two with one key never run side by side."""
 
     def __init__(
-        self, database: Database, now: Callable[[], datetime], new_id: Callable[[], str], behaviour: Behaviour
+        self,
+        database: Database,
+        controls: Controls,
+        executions: Executions,
+        payments: PaymentStore,
+        movements: Movements,
+        new_id: Callable[[], str],
     ) -> None:
-        """``now`` answers aware UTC times, ``new_id`` a string that it has never answered before."""
+        """``new_id`` answers a string that it has never answered before."""
         self._database = database
-        self._now = now
+        self._controls = controls
+        self._executions = executions
+        self._payments = payments
+        self._movements = movements
         self._new_id = new_id
-        self.behaviour = behaviour
 
     def execute(self, operation: Operation, asked: Instruction) -> Answer:
         """Executes the instruction, or answers again what a repeat of it was answered.
 
         Outside the key window a repeat is executed again, as it would be at a real PSP.
         """
-        now = self._now() + self.behaviour.clock_offset
+        behaviour, now = self._controls.behaviour, self._controls.now()
         request = json.encode((operation, asked))
         with self._database.transaction():
-            if self._database.is_shut_out(asked):
+            if self._executions.is_shut_out(asked):
                 return ShutOut()
-            last = self._database.last_execution(asked)
-            if last and now < last.executed_at + self.behaviour.key_window:
+            last = self._executions.last(asked)
+            if last and now < last.executed_at + behaviour.key_window:
                 return last.answer if last.request == request else KEY_REUSED
-            done = self._perform(operation, asked, now)
-            execution = _execution(asked, done, last.execution + 1 if last else 1, now)
-            self._database.add_execution(execution, request, done.answer)
-            return done.answer
+            execution = last.execution + 1 if last else 1
+            chance = Chance(behaviour.seed, asked.reference, execution)
+            call = _Call(operation, asked, execution, now, chance)
+            subject, answer = self._carry_out(call)
+            self._executions.add(_execution(call, subject, answer), request, answer)
+            return answer
 
     def look_up(self, key: Key) -> Executed | ShutOut | NotFound:
         """What became of ``key``: the truth, even where it was never answered or is long ago."""
-        if answer := self._database.telling_answer(key):
-            return answer
-        return ShutOut() if self._database.is_shut_out(key) else NotFound()
+        if outcome := self._executions.outcome(key):
+            return outcome
+        return ShutOut() if self._executions.is_shut_out(key) else NotFound()
 
     def shut_out(self, key: Key) -> Executed | ShutOut:
         """Shuts ``key`` out for good, unless it was executed: then answers what look_up would."""
         with self._database.transaction():
-            if answer := self._database.telling_answer(key):
-                return answer
-            self._database.shut_out(key)
+            if outcome := self._executions.outcome(key):
+                return outcome
+            self._executions.shut_out(key)
             return ShutOut()
 
-    def executions(self, after: int, limit: int, moved_only: bool) -> list[Execution]:
-        """Up to ``limit`` executed requests with a greater sequence than ``after``, in order."""
-        return self._database.executions(after, limit, moved_only)
-
-    def _perform(self, operation: Operation, asked: Instruction, now: datetime) -> _Done:
-        if operation is Operation.AUTHORIZE:
-            return self._open(asked, now)
-        payment = self._database.payment(asked, asked.payment_id)
+    def _carry_out(self, call: _Call) -> tuple[Subject, Executed]:
+        if call.operation is Operation.AUTHORIZE:
+            return self._open(call)
+        payment = self._payments.find(call.asked, call.asked.payment_id)
         if payment is None:
-            return _Done(Declined("", NO_PAYMENT), operation, "", asked.amount, asked.currency)
+            subject = call.about("")
+            return subject, self._movements.decline(subject, NO_PAYMENT, call.now)
+        if call.operation is Operation.CONFIRM:
+            return self._confirm(call, payment)
+        return self._modify(call, payment)
+
+    def _open(self, call: _Call) -> tuple[Subject, Executed]:
+        behaviour, method = self._controls.behaviour, tokens.method(call.asked.payment_method)
+        payment = payments.opened(f"sim_pay_{self._new_id()}", call.asked)
+        subject = call.about(payment.id)
+        plan = plans.authorization(behaviour, method, call.chance, payment.sale)
+        if plan.late:
+            self._movements.later(
+                subject, Later.EXECUTED_AFTER_ALL, behaviour.late_success.after_s, call.now, plan
+            )
+        if plan.decline or plan.late:
+            self._payments.put(call.asked, payments.declined(payment))
+            failure = Failure(plan.decline) if plan.decline else LIE
+            return subject, self._movements.decline(subject, failure, call.now)
+        if method.challenge:
+            self._payments.put(call.asked, payment)
+            return subject, ActionRequired(payment.id, f"https://simulator.invalid/3ds/{payment.id}")
+        return subject, self._movements.approve(subject, payment, call.now, plan)
+
+    def _confirm(self, call: _Call, payment: Payment) -> tuple[Subject, Executed]:
+        subject = call.about(payment.id)
         try:
-            return self._change(operation, payment, asked, now)
+            payments.require_confirmable(payment, call.asked)
         except RuleBrokenError as broken:
-            answer = Declined(payment.id, broken.failure)
-            return _Done(answer, operation, payment.id, asked.amount, asked.currency)
+            return subject, self._movements.decline(subject, broken.failure, call.now)
+        if payment.payer_acted:
+            return subject, _after_the_payer(payment)
+        method = tokens.method(payment.payment_method)
+        plan = plans.confirmation(self._controls.behaviour, method, call.chance, payment.sale)
+        if plan.decline:
+            self._payments.put(call.asked, payments.declined(payment))
+            return subject, self._movements.decline(subject, Failure(plan.decline), call.now)
+        return subject, self._movements.approve(subject, payment, call.now, plan)
 
-    def _open(self, asked: Instruction, now: datetime) -> _Done:
-        presented = card(asked.payment_method)
-        payment_id = f"sim_pay_{self._new_id()}"
-        payment = payments.opened(payment_id, presented, asked, now, self.behaviour.authorization_ttl)
-        self._database.put_payment(asked, payment)
-        if presented.failure:
-            return _authorized(payment, Declined(payment.id, presented.failure))
-        if payment.status is Status.REQUIRES_ACTION:
-            url = f"https://simulator.invalid/3ds/{payment.id}"
-            return _authorized(payment, ActionRequired(payment.id, url))
-        return _authorized(payment, Approved(payment.id, payment.expires_at))
+    def _modify(self, call: _Call, payment: Payment) -> tuple[Subject, Executed]:
+        try:
+            payments.modified(call.operation, payment, call.asked, call.now)
+        except RuleBrokenError as broken:
+            subject = call.about(payment.id)
+            return subject, self._movements.decline(subject, broken.failure, call.now)
+        is_refund = call.operation is Operation.REFUND
+        subject = call.about(payment.id, f"sim_ref_{self._new_id()}" if is_refund else None)
+        return subject, self._allowed(call, subject, payment)
 
-    def _change(self, operation: Modification, payment: Payment, asked: Instruction, now: datetime) -> _Done:
-        answered_id = payment.id
-        match operation:
-            case Operation.CONFIRM:
-                changed = payments.confirmed(payment, asked, now, self.behaviour.authorization_ttl)
-                self._database.put_payment(asked, changed)
-                return _authorized(changed, Approved(changed.id, changed.expires_at))
-            case Operation.CAPTURE:
-                changed, amount = payments.captured(payment, asked, now), asked.amount
-            case Operation.CANCEL:
-                changed, amount = payments.canceled(payment), _held(payment)
-            case Operation.REFUND:
-                changed, amount = payments.refunded(payment, asked), asked.amount
-                answered_id = f"sim_ref_{self._new_id()}"
-            case _:
-                assert_never(operation)
-        self._database.put_payment(asked, changed)
-        return _Done(Approved(answered_id), operation, payment.id, amount, payment.currency)
+    def _allowed(self, call: _Call, subject: Subject, payment: Payment) -> Executed:
+        behaviour, method = self._controls.behaviour, tokens.method(payment.payment_method)
+        plan = plans.modification(call.operation, behaviour, method, call.chance)
+        if plan.late:
+            self._movements.later(subject, Later.FINISHED, behaviour.deferred.after_s, call.now, plan)
+            return Accepted(subject.id)
+        if plan.decline:
+            return self._movements.decline(subject, Failure(plan.decline), call.now)
+        return self._movements.modify(subject, payment, call.now, call.now, plan)
 
 
-def _authorized(payment: Payment, answer: Executed) -> _Done:
-    operation = "sale" if payment.sale else Operation.AUTHORIZE
-    return _Done(answer, operation, payment.id, payment.amount, payment.currency)
+def _after_the_payer(payment: Payment) -> Approved | Declined:
+    """What has moved already is answered, and moves no second time."""
+    if payment.status is Status.DECLINED:
+        return Declined(payment.id, Failure("challenge_failed"))
+    return Approved(payment.id, payment.expires_at)
 
 
-def _held(payment: Payment) -> int:
-    return payment.amount if payment.status is Status.AUTHORIZED else 0
-
-
-def _execution(asked: Instruction, done: _Done, execution: int, now: datetime) -> Execution:
+def _execution(call: _Call, subject: Subject, answer: Executed) -> Execution:
+    operation: str = call.operation
+    if call.operation in (Operation.AUTHORIZE, Operation.CONFIRM):
+        operation = "sale" if call.asked.sale else Operation.AUTHORIZE
     return Execution(
         sequence=0,
-        executed_at=now,
-        psp_account=asked.psp_account,
-        merchant=asked.merchant,
-        reference=asked.reference,
-        execution=execution,
-        operation=done.operation,
-        payment_id=done.payment_id,
-        id=done.answer.id,
-        amount=done.amount,
-        currency=done.currency,
-        result=str(done.answer.__struct_config__.tag),
+        executed_at=call.now,
+        psp_account=call.asked.psp_account,
+        merchant=call.asked.merchant,
+        reference=call.asked.reference,
+        execution=call.execution,
+        operation=operation,
+        payment_id=subject.payment_id,
+        id=answer.id,
+        amount=call.asked.amount,
+        currency=call.asked.currency,
+        result=result_of(answer),
     )

@@ -9,12 +9,11 @@ from typing import Annotated, ClassVar
 from msgspec import Meta, Struct
 
 
-class Failure(Struct, frozen=True):
-    """Why an operation did not succeed; ``retryable``: the same may succeed later, under a new key."""
+class Failure(Struct, frozen=True, omit_defaults=True):
+    """Why an operation did not succeed: one of the codes of ``reasons``, and a word to whoever reads it."""
 
     code: str
-    message: str
-    retryable: bool
+    message: str = ""
 
 
 class Approved(Struct, frozen=True, tag_field="result", tag="approved", omit_defaults=True):
@@ -25,6 +24,13 @@ class Approved(Struct, frozen=True, tag_field="result", tag="approved", omit_def
     expires_at: Annotated[datetime, Meta(tz=True)] | None = None
 
 
+class Accepted(Struct, frozen=True, tag_field="result", tag="accepted"):
+    """Taken in; a look-up and a webhook tell later what came of it. ``id`` is as in Approved."""
+
+    http_status: ClassVar[int] = HTTPStatus.ACCEPTED
+    id: str
+
+
 class ActionRequired(Struct, frozen=True, tag_field="result", tag="requires_action"):
     """The payer has to visit ``redirect_url``; after that the payment is confirmed."""
 
@@ -33,12 +39,16 @@ class ActionRequired(Struct, frozen=True, tag_field="result", tag="requires_acti
     redirect_url: str
 
 
-class Declined(Struct, frozen=True, tag_field="result", tag="declined"):
-    """No, for good: nothing moved. ``id`` is the payment, empty when there is none."""
+class Declined(Struct, frozen=True, tag_field="result", tag="declined", omit_defaults=True):
+    """No, for good: nothing moved. ``id`` is the payment, empty when there is none.
+
+    ``after_success`` says that it had been approved and was taken back.
+    """
 
     http_status: ClassVar[int] = HTTPStatus.PAYMENT_REQUIRED
     id: str
     failure: Failure
+    after_success: bool = False
 
 
 class ShutOut(Struct, frozen=True, tag_field="result", tag="shut_out"):
@@ -53,6 +63,12 @@ class NotFound(Struct, frozen=True, tag_field="result", tag="not_found"):
     http_status: ClassVar[int] = HTTPStatus.NOT_FOUND
 
 
+class Overloaded(Struct, frozen=True, tag_field="result", tag="overloaded"):
+    """Too many requests; nothing was done about this one."""
+
+    http_status: ClassVar[int] = HTTPStatus.TOO_MANY_REQUESTS
+
+
 class Refused(Struct, frozen=True, tag_field="result", tag="refused"):
     """Not a valid request, or not one that its reference was first used for; nothing was done about it."""
 
@@ -61,7 +77,7 @@ class Refused(Struct, frozen=True, tag_field="result", tag="refused"):
     message: str
 
 
-Executed = Approved | ActionRequired | Declined
-Answer = Executed | ShutOut | NotFound | Refused
+Executed = Approved | Accepted | ActionRequired | Declined
+Answer = Executed | ShutOut | NotFound | Overloaded | Refused
 
 KEY_REUSED = Refused("key_reused", "The reference was used for another request.")

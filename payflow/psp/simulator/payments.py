@@ -9,8 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from payflow.psp.simulator.answers import Failure
-from payflow.psp.simulator.cards import Card
-from payflow.psp.simulator.requests import Instruction
+from payflow.psp.simulator.requests import Instruction, Operation
 
 
 class Status(StrEnum):
@@ -21,10 +20,14 @@ class Status(StrEnum):
     CAPTURED = "captured"
     CANCELED = "canceled"
     DECLINED = "declined"
+    CAPTURE_FAILED = "capture_failed"
 
 
 class Payment(Struct, frozen=True):
-    """One payment; amounts are minor units of ``currency``."""
+    """One payment; amounts are minor units of ``currency``.
+
+    ``reference`` is what it was first asked for under. ``payer_acted``: without waiting for a confirm.
+    """
 
     id: str
     status: Status
@@ -34,6 +37,9 @@ class Payment(Struct, frozen=True):
     captured: int = 0
     refunded: int = 0
     expires_at: datetime | None = None
+    payment_method: str = ""
+    reference: str = ""
+    payer_acted: bool = False
 
 
 class RuleBrokenError(Exception):
@@ -41,24 +47,53 @@ class RuleBrokenError(Exception):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code)
-        self.failure = Failure(code, message, retryable=False)
+        self.failure = Failure(code, message)
 
 
-def opened(payment_id: str, card: Card, asked: Instruction, now: datetime, ttl: timedelta) -> Payment:
-    """The payment that a first authorization of ``card`` opens."""
-    payment = Payment(payment_id, Status.REQUIRES_ACTION, asked.amount, asked.currency, asked.sale)
-    if card.failure:
-        return replace(payment, status=Status.DECLINED)
-    return payment if card.challenged else _approved(payment, now, ttl)
+def opened(payment_id: str, asked: Instruction) -> Payment:
+    """The payment that a first authorization opens; nothing is held yet."""
+    return Payment(
+        payment_id,
+        Status.REQUIRES_ACTION,
+        asked.amount,
+        asked.currency,
+        asked.sale,
+        payment_method=asked.payment_method,
+        reference=asked.reference,
+    )
 
 
-def confirmed(payment: Payment, asked: Instruction, now: datetime, ttl: timedelta) -> Payment:
-    """The payment after its payer has acted."""
-    _require_status(payment, Status.REQUIRES_ACTION)
+def approved(payment: Payment, now: datetime, ttl: timedelta) -> Payment:
+    """The payment with its amount held, or taken at once by a sale."""
+    if payment.sale:
+        return replace(payment, status=Status.CAPTURED, captured=payment.amount)
+    return replace(payment, status=Status.AUTHORIZED, expires_at=now + ttl)
+
+
+def declined(payment: Payment) -> Payment:
+    """The payment that nobody takes."""
+    return replace(payment, status=Status.DECLINED)
+
+
+def payer_acted(payment: Payment) -> Payment:
+    """The payment whose payer did not wait for a confirm."""
+    return replace(payment, payer_acted=True)
+
+
+def require_confirmable(payment: Payment, asked: Instruction) -> None:
+    """Raises RuleBrokenError unless the payment waits for its payer, or has heard of them already."""
+    acted = (Status.AUTHORIZED, Status.CAPTURED, Status.DECLINED)
+    _require_status(payment, *(acted if payment.payer_acted else (Status.REQUIRES_ACTION,)))
     _require_currency(payment, asked)
     if asked.amount != payment.amount:
         raise RuleBrokenError("amount_mismatch", "The amount is not the payment's.")
-    return _approved(payment, now, ttl)
+
+
+def modified(operation: Operation, payment: Payment, asked: Instruction, now: datetime) -> Payment:
+    """The payment after a capture, a cancel or a refund; raises RuleBrokenError."""
+    if operation is Operation.CAPTURE:
+        return captured(payment, asked, now)
+    return canceled(payment) if operation is Operation.CANCEL else refunded(payment, asked)
 
 
 def captured(payment: Payment, asked: Instruction, now: datetime) -> Payment:
@@ -90,10 +125,16 @@ def refunded(payment: Payment, asked: Instruction) -> Payment:
     return replace(payment, refunded=payment.refunded + asked.amount)
 
 
-def _approved(payment: Payment, now: datetime, ttl: timedelta) -> Payment:
-    if payment.sale:
-        return replace(payment, status=Status.CAPTURED, captured=payment.amount)
-    return replace(payment, status=Status.AUTHORIZED, expires_at=now + ttl)
+def capture_failed(payment: Payment) -> Payment | None:
+    """The payment after its capture was taken back; None where something of it was refunded."""
+    if payment.status is not Status.CAPTURED or payment.refunded:
+        return None
+    return replace(payment, status=Status.CAPTURE_FAILED, captured=0)
+
+
+def refund_failed(payment: Payment, amount: int) -> Payment:
+    """The payment after one of its refunds came back; it may be refunded again."""
+    return replace(payment, refunded=payment.refunded - amount)
 
 
 def _require_status(payment: Payment, *allowed: Status) -> None:

@@ -11,9 +11,11 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from payflow.psp.simulator.acquirer import Acquirer
+from payflow.psp.simulator.background import Background
 from payflow.psp.simulator.behaviour import Behaviour
 from payflow.psp.simulator.database import Database
+from payflow.psp.simulator.psp import Psp
+from payflow.psp.simulator.sender import Receiver
 from payflow.psp.simulator.server import Server
 
 KEEPALIVE_TIMEOUT_S = 75
@@ -23,27 +25,40 @@ BACKLOG = 1_024
 _DEFAULT = Behaviour()
 
 
-def run(data_path: Path, host: str, port: int, behaviour: Behaviour = _DEFAULT) -> int:
+def run(
+    data_path: Path,
+    host: str,
+    port: int,
+    behaviour: Behaviour = _DEFAULT,
+    receiver: Receiver | None = None,
+) -> int:
     """Serves until SIGTERM or SIGINT, finishes the requests under way and returns the exit code 0.
 
-    ``data_path`` is the SQLite file, made where there is none; with port 0 the system chooses one. Says
-    on stderr where it listens. Raises OSError where it cannot listen (a port in use names itself) and
-    sqlite3.Error where the file cannot be used.
+    ``data_path`` is the SQLite file, made where there is none; with port 0 the system chooses one.
+    Without a ``receiver`` there are no webhooks. Says on stderr where it listens. Raises OSError where it
+    cannot listen (a port in use names itself) and sqlite3.Error where the file cannot be used.
     """
     database = Database(data_path)
     try:
-        acquirer = Acquirer(database, lambda: datetime.now(UTC), lambda: uuid4().hex, behaviour)
-        asyncio.run(_serve(acquirer, host, port))
+        psp = Psp(
+            database,
+            behaviour,
+            lambda: datetime.now(UTC),
+            lambda: uuid4().hex,
+            announces=receiver is not None,
+        )
+        asyncio.run(_serve(psp, host, port, receiver))
     finally:
         database.close()
     return 0
 
 
-async def _serve(acquirer: Acquirer, host: str, port: int) -> None:
+async def _serve(psp: Psp, host: str, port: int, receiver: Receiver | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    server = Server(acquirer)
+    background = Background(psp)
+    server = Server(psp, background.wake)
     runner = web.AppRunner(
         server.application(),
         access_log=None,
@@ -55,10 +70,22 @@ async def _serve(acquirer: Acquirer, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port, backlog=BACKLOG).start()
         print(f"simulator ready on {_url(runner)}", file=sys.stderr, flush=True)
-        await stop.wait()
+        await _until(stop, background, receiver)
         server.stop_hanging()
     finally:
         await runner.cleanup()
+
+
+async def _until(stop: asyncio.Event, background: Background, receiver: Receiver | None) -> None:
+    """Runs the background until ``stop``; raises what ended it before."""
+    working = asyncio.create_task(background.run(receiver))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stopping):
+        task.cancel()
+    await asyncio.wait((working, stopping))
+    if not working.cancelled():
+        working.result()
 
 
 def _url(runner: web.AppRunner) -> str:

@@ -48,6 +48,20 @@ class Instruction(Key, frozen=True, forbid_unknown_fields=True):
     sale: bool = False
 
 
+class Subject(Struct, frozen=True):
+    """An operation that was asked for: the ``execution``-th request under its key, counted from 1.
+
+    ``payment_id`` is empty where there is no payment, ``id`` what the caller is given: the refund of a
+    refund, otherwise the payment.
+    """
+
+    operation: Operation
+    asked: Instruction
+    execution: int
+    payment_id: str
+    id: str
+
+
 _INSTRUCTION = Decoder(Instruction)
 
 

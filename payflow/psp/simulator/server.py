@@ -17,18 +17,21 @@ GET /operations                       what became of the key in the query string
 POST /shut-out                        the key's fields; shuts the key out for good. One that was
                                       executed is answered as GET /operations does, and nothing changes
 GET /effects?after=&limit=            what moved, in order: ``sequence`` greater than ``after``
-GET /executions?after=&limit=         the same with the requests that moved nothing, such as declines
+GET /executions?after=&limit=         the same of executed requests, with those that moved nothing
+GET /deliveries?after=&limit=         the same of webhooks; ``waiting`` counts those still to be sent
 GET, PUT /behaviour                   see ``behaviour``; PUT sets what is absent to its start value
+POST /payments/{id}/complete          the payer acts on a challenge: ``succeeds``, or as the token says
 GET /health                           alive
 ====================================  ===============================================================
 
 The field ``result`` of an answer tells what came of it: ``approved`` and ``requires_action`` (200),
-``declined`` (402), ``shut_out`` (410), ``not_found`` (404, look-up only), ``refused`` (400, or the
-status of a fault in HTTP itself), which is not kept under the key. ``answers`` has their fields.
+``accepted`` (202), ``declined`` (402), ``shut_out`` (410), ``not_found`` (404, look-up only),
+``overloaded`` (429; nothing was done), ``refused`` (400, or the status of a fault in HTTP itself), which
+is not kept under the key. ``answers`` has their fields.
 
 Inside the key window a repeat of a request is answered as the first was, and another request with its
-key is refused with code ``key_reused``. Outside of it the key is forgotten and a repeat is executed
-again; its entry in the list of effects has an ``execution`` greater than 1.
+key is refused with code ``key_reused``; look-ups tell what it has come to since. Outside of it the key is
+forgotten and a repeat is executed again; its effect has an ``execution`` greater than 1.
 """
 
 from __future__ import annotations
@@ -40,32 +43,32 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from payflow.psp.simulator.acquirer import Acquirer
-from payflow.psp.simulator.answers import Answer, Refused
-from payflow.psp.simulator.behaviour import Behaviour
-from payflow.psp.simulator.cards import Delivery, card
+from payflow.psp.simulator import tokens
+from payflow.psp.simulator.answers import Answer
+from payflow.psp.simulator.control import Control
+from payflow.psp.simulator.network import Network, Passage, overloaded
+from payflow.psp.simulator.psp import Psp
+from payflow.psp.simulator.replies import refused
 from payflow.psp.simulator.requests import Key, Operation, read_instruction
 
 BODY_BYTES_MAX = 16_384
 BODY_READ_TIMEOUT_S = 10
 REQUESTS_MAX = 4_000
-EXECUTIONS_PER_PAGE_MAX = 10_000
-SILENCE_MAX_S = 600
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Server:
-    """Answers requests on one event loop, where a request that hangs costs next to nothing.
+    """Answers requests on one event loop.
 
     aiohttp, because ASGI has no word for what a failing PSP does: closing a connection unanswered.
     """
 
-    def __init__(self, acquirer: Acquirer) -> None:
-        """``acquirer.behaviour`` is what a PUT of the behaviour starts from."""
-        self._acquirer = acquirer
-        self._initial = acquirer.behaviour
-        self._stopping = asyncio.Event()
+    def __init__(self, psp: Psp, wake: Callable[[], None]) -> None:
+        """``wake`` says that something may be due now."""
+        self._psp = psp
+        self._wake = wake
+        self._network = Network(psp.controls, psp.executions)
         self._requests = 0
 
     def application(self) -> web.Application:
@@ -76,120 +79,59 @@ class Server:
             router.add_post(f"/{operation}", self._operation(operation))
         router.add_get("/operations", self._look_up)
         router.add_post("/shut-out", self._shut_out)
-        router.add_get("/effects", self._effects)
-        router.add_get("/executions", self._executions)
-        router.add_get("/behaviour", self._show_behaviour)
-        router.add_put("/behaviour", self._change_behaviour)
-        router.add_get("/health", self._health)
+        Control(self._psp, self._wake).add_routes(router)
         return application
 
     def stop_hanging(self) -> None:
         """Cuts the connections of requests that hang, so that the process can end."""
-        self._stopping.set()
+        self._network.stop_hanging()
 
     def _operation(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            asked = read_instruction(operation, await _body(request))
-            delivery = Delivery.ANSWERED
-            if operation is Operation.AUTHORIZE:
-                delivery = card(asked.payment_method).delivery
-            if delivery is Delivery.LOST:
-                return await self._silence(request)
-            answer = self._acquirer.execute(operation, asked)
-            if delivery is Delivery.UNANSWERED:
-                return await self._silence(request)
-            return await self._deliver(request, answer)
+            asked = read_instruction(operation, await request.read())
+
+            def execute() -> Answer:
+                answer = self._psp.acquirer.execute(operation, asked)
+                self._wake()
+                return answer
+
+            is_first = operation is Operation.AUTHORIZE
+            method = tokens.method(asked.payment_method) if is_first else tokens.PLAIN
+            return await self._network.carry(request, Passage(asked, operation, execute, method))
 
         return handle
 
     async def _look_up(self, request: web.Request) -> web.StreamResponse:
         key = msgspec.convert(dict(request.query), Key)
-        return await self._deliver(request, self._acquirer.look_up(key))
+        passage = Passage(key, "look_up", lambda: self._psp.acquirer.look_up(key))
+        return await self._network.carry(request, passage)
 
     async def _shut_out(self, request: web.Request) -> web.StreamResponse:
-        key = msgspec.json.decode(await _body(request), type=Key)
-        return await self._deliver(request, self._acquirer.shut_out(key))
-
-    async def _effects(self, request: web.Request) -> web.StreamResponse:
-        return _json({"effects": self._acquirer.executions(*_page(request), moved_only=True)})
-
-    async def _executions(self, request: web.Request) -> web.StreamResponse:
-        return _json({"executions": self._acquirer.executions(*_page(request), moved_only=False)})
-
-    async def _show_behaviour(self, _: web.Request) -> web.StreamResponse:
-        return _json(self._acquirer.behaviour)
-
-    async def _change_behaviour(self, request: web.Request) -> web.StreamResponse:
-        changes = msgspec.json.decode(await _body(request), type=dict[str, float])
-        initial: dict[str, float] = msgspec.to_builtins(self._initial)
-        self._acquirer.behaviour = msgspec.convert(initial | changes, Behaviour)
-        return _json(self._acquirer.behaviour)
-
-    async def _health(self, _: web.Request) -> web.StreamResponse:
-        return _json({"status": "ok"})
-
-    async def _deliver(self, request: web.Request, answer: Answer) -> web.StreamResponse:
-        """Answers, late where the behaviour says so."""
-        if self._acquirer.behaviour.hang_s and await self._stopped_within(self._acquirer.behaviour.hang_s):
-            return _cut(request)
-        return _json(answer, answer.http_status)
-
-    async def _silence(self, request: web.Request) -> web.StreamResponse:
-        """Holds the connection until the caller gives up, which cancels the handler."""
-        await self._stopped_within(SILENCE_MAX_S)
-        return _cut(request)
-
-    async def _stopped_within(self, timeout_s: float) -> bool:
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._stopping.wait()
-        except TimeoutError:
-            return False
+        key = msgspec.json.decode(await request.read(), type=Key)
+        passage = Passage(key, "shut_out", lambda: self._psp.acquirer.shut_out(key))
+        return await self._network.carry(request, passage)
 
     @web.middleware
     async def _bounded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Bounds the requests under way and turns what is wrong with one into an answer."""
         if self._requests >= REQUESTS_MAX:
-            return _refused(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", "Too many requests under way.")
+            return overloaded()
         self._requests += 1
         try:
+            await _read_in_time(request)
             return await handler(request)
         except msgspec.MsgspecError as error:
-            return _refused(HTTPStatus.BAD_REQUEST, "invalid_request", str(error))
+            return refused(HTTPStatus.BAD_REQUEST, "invalid_request", str(error))
         except web.HTTPClientError as error:
-            return _refused(error.status, "invalid_request", error.reason)
+            return refused(error.status, "invalid_request", error.reason)
         finally:
             self._requests -= 1
 
 
-async def _body(request: web.Request) -> bytes:
+async def _read_in_time(request: web.Request) -> None:
+    """Reads the body, which is kept for whoever asks for it again."""
     try:
         async with asyncio.timeout(BODY_READ_TIMEOUT_S):
-            return await request.read()
+            await request.read()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
-
-
-class _Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    after: int = 0
-    limit: int = EXECUTIONS_PER_PAGE_MAX
-
-
-def _page(request: web.Request) -> tuple[int, int]:
-    page = msgspec.convert(dict(request.query), _Page, strict=False)
-    return page.after, min(max(page.limit, 1), EXECUTIONS_PER_PAGE_MAX)
-
-
-def _cut(request: web.Request) -> web.StreamResponse:
-    """Closes the connection without a word; the response has no one left to go to."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _json(value: object, status: int = HTTPStatus.OK) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
-
-
-def _refused(status: int, code: str, message: str) -> web.Response:
-    return _json(Refused(code, message), status)

@@ -10,21 +10,27 @@ from server.rpc.interceptors.deadlines import DeadlineInterceptor
 from server.rpc.interceptors.errors import ErrorInterceptor
 from server.rpc.interceptors.measurement import MeasurementInterceptor
 from server.rpc.interceptors.messages import MessageInterceptor
+from server.rpc.interceptors.rate_limit import CallRates, RateLimitInterceptor
 from server.rpc.interceptors.unary import Interceptor
 from server.rpc.refusal import Refusals
 from server.rpc.threads import RpcThreads
 
 
 def interceptor_chain(
-    settings: Settings, authenticator: Authenticator, threads: RpcThreads, calls_max: int, refusals: Refusals
+    settings: Settings,
+    authenticator: Authenticator,
+    threads: RpcThreads,
+    calls_max: int,
+    refusals: Refusals,
+    rates: CallRates | None,
 ) -> list[Interceptor]:
-    """Outermost first.
+    """Outermost first; without ``rates`` nobody's calls are counted.
 
     An error needs its correlation id, so that comes first; what is measured is what the error interceptor
     answers; a call is turned away before it costs anything, and nothing of a request is read for a caller
-    who may not call.
+    who may not call. Whose call it is, the request says.
     """
-    return [
+    chain: list[Interceptor] = [
         CorrelationInterceptor(),
         ErrorInterceptor(),
         MeasurementInterceptor(),
@@ -33,3 +39,4 @@ def interceptor_chain(
         AuthenticationInterceptor(authenticator),
         MessageInterceptor(settings.api_max_request_bytes),
     ]
+    return chain if rates is None else [*chain, RateLimitInterceptor(rates)]

