@@ -63,7 +63,7 @@ class Router:
         for account, endpoint, capabilities, costs in self._accounts(merchant):
             why = exclusion(account, capabilities, request)
             if why is None and not self._admits(endpoint, OperationType.AUTHORIZE):
-                why = Exclusion.BREAKER_OPEN
+                why = Exclusion.UNAVAILABLE
             cost = costs.cost_of(request.amount, request.currency)
             samples, success_ppm, latency_ms = observed.get(account.id, NOTHING)
             candidates.append(

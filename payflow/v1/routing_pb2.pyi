@@ -67,8 +67,8 @@ class _RoutingExclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rout
     """Its PSP does not serve the payer's country."""
     ROUTING_EXCLUSION_PAYMENT_METHOD: _RoutingExclusion.ValueType  # 5
     """Its PSP does not take the kind of payment method."""
-    ROUTING_EXCLUSION_BREAKER_OPEN: _RoutingExclusion.ValueType  # 6
-    """Its PSP failed too often to be asked now."""
+    ROUTING_EXCLUSION_UNAVAILABLE: _RoutingExclusion.ValueType  # 6
+    """Its PSP failed too often, or is asked too often, to be asked now."""
 
 class RoutingExclusion(_RoutingExclusion, metaclass=_RoutingExclusionEnumTypeWrapper):
     """Why a PSP account cannot take a payment."""
@@ -85,8 +85,8 @@ ROUTING_EXCLUSION_COUNTRY: RoutingExclusion.ValueType  # 4
 """Its PSP does not serve the payer's country."""
 ROUTING_EXCLUSION_PAYMENT_METHOD: RoutingExclusion.ValueType  # 5
 """Its PSP does not take the kind of payment method."""
-ROUTING_EXCLUSION_BREAKER_OPEN: RoutingExclusion.ValueType  # 6
-"""Its PSP failed too often to be asked now."""
+ROUTING_EXCLUSION_UNAVAILABLE: RoutingExclusion.ValueType  # 6
+"""Its PSP failed too often, or is asked too often, to be asked now."""
 Global___RoutingExclusion: _TypeAlias = RoutingExclusion  # noqa: Y015
 
 class _ExperimentStopReason:

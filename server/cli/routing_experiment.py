@@ -10,9 +10,7 @@ from payflow.v1 import routing_pb2 as pb
 from server.cli.output import print_json, print_many
 from server.cli.remote import call, idempotency_key_option, remote_options, routing_service
 from server.cli.routing_files import FILE, read_file
-from server.cli.routing_tables import print_experiment
-
-COLUMNS = ("id", "name", "status", "stop_reason", "started_at", "stopped_at")
+from server.cli.routing_tables import print_experiment, print_experiments
 
 
 @click.group()
@@ -68,8 +66,11 @@ def list_(*, merchant_id: str, limit: int, address: str | None, as_json: bool) -
     request = pb.ListExperimentsRequest(merchant_id=merchant_id, page_size=limit)
     with routing_service(address) as service:
         page = call(service.ListExperiments, request)
-    print_many(page.experiments, COLUMNS, as_json)
-    if page.next_page_token and not as_json:
+    if as_json:
+        print_many(page.experiments, (), as_json)
+        return
+    print_experiments(page.experiments)
+    if page.next_page_token:
         click.echo(f"there are more than {limit}; see --limit", err=True)
 
 

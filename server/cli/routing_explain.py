@@ -7,12 +7,10 @@ from typing import TextIO
 import click
 
 from payflow.v1 import routing_pb2 as pb
-from server.cli.output import print_json, print_many
+from server.cli.output import print_json
 from server.cli.remote import call, remote_options, routing_service
 from server.cli.routing_files import FILE, read_file
-from server.cli.routing_tables import print_decision
-
-ATTEMPT_COLUMNS = ("id", "operation", "psp_account_id", "state", "started_at", "finished_at")
+from server.cli.routing_tables import print_attempts, print_decision
 
 
 @click.command()
@@ -41,7 +39,7 @@ def explain(*, payment_intent_id: str, what_if: TextIO | None, address: str | No
         return
     print_decision(found.decision)
     click.echo()
-    print_many(found.attempts, ATTEMPT_COLUMNS, as_json)
+    print_attempts(found.attempts)
     if found.HasField("what_if"):
         click.echo("\nwith the other rules:\n")
         print_decision(found.what_if)

@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 import click
 
 from payflow.v1 import routing_pb2 as pb
+from payflow.v1.payment_types_pb2 import OperationType
 from server.cli.amounts import major_units
-from server.cli.output import print_fields, print_table
+from server.cli.output import print_fields, print_table, time_text
 from server.gateway.enum_names import enum_names
 
 RULES = ("NAME", "WHEN", "STRATEGY", "ACCOUNTS", "OTHERS")
 CANDIDATES = ("PLACE", "ACCOUNT", "CONNECTOR", "COST", "SUCCESS", "SAMPLES", "MS", "SCORE", "EXCLUDED")
+ATTEMPTS = ("STARTED AT", "ATTEMPT", "OPERATION", "ACCOUNT", "STATE")
+EXPERIMENTS = ("STARTED AT", "EXPERIMENT", "STATUS", "STOPPED", "NAME")
 RESULTS = ("ARM", "SHARE", "ASSIGNED", "APPROVED", "DECLINED", "RATE", "RANGE", "DIFFERENCE", "RANGE OF IT")
 COSTS = ("ARM", "CURRENCY", "PAYMENTS", "AMOUNT", "COST", "MEAN", "BPS")
 NUMBERS = frozenset(
@@ -21,6 +24,7 @@ NUMBERS = frozenset(
 
 _STRATEGIES = enum_names(pb.RoutingStrategy.DESCRIPTOR)
 _EXCLUSIONS = enum_names(pb.RoutingExclusion.DESCRIPTOR)
+_OPERATIONS = enum_names(OperationType.DESCRIPTOR)
 _STATUSES = enum_names(pb.ExperimentStatus.DESCRIPTOR)
 _REASONS = enum_names(pb.ExperimentStopReason.DESCRIPTOR)
 
@@ -31,7 +35,7 @@ def print_rules(version: pb.RoutingRulesVersion) -> None:
     print_fields(
         {
             "version": str(version.version),
-            "set at": version.set_at.ToJsonString(),
+            "set at": time_text(version.set_at),
             "weights": f"success {weights.success}, cost {weights.cost}, latency {weights.latency}",
             "exploration": f"at most {weights.exploration_percent} %",
         }
@@ -57,6 +61,16 @@ def print_decision(decision: pb.RoutingDecision) -> None:
     print_table(CANDIDATES, (_candidate_row(one, places) for one in ordered), NUMBERS)
 
 
+def print_attempts(attempts: Iterable[pb.RoutedAttempt]) -> None:
+    """A row for each call to a PSP."""
+    print_table(ATTEMPTS, map(_attempt_row, attempts))
+
+
+def print_experiments(experiments: Iterable[pb.Experiment]) -> None:
+    """A row for each."""
+    print_table(EXPERIMENTS, map(_experiment_row, experiments))
+
+
 def print_experiment(experiment: pb.Experiment) -> None:
     """What it is, then what its arms have come to, where that is known."""
     guardrail = experiment.guardrail
@@ -67,8 +81,8 @@ def print_experiment(experiment: pb.Experiment) -> None:
         "stopped": _REASONS.get(experiment.stop_reason, ""),
         "stopped for": experiment.stopped_for,
         "guardrail": f"{guardrail.margin_bps / 100:.2f} points, from {guardrail.samples_min} payments",
-        "started at": experiment.started_at.ToJsonString(),
-        "stopped at": experiment.stopped_at.ToJsonString() if experiment.HasField("stopped_at") else "",
+        "started at": time_text(experiment.started_at),
+        "stopped at": time_text(experiment.stopped_at) if experiment.HasField("stopped_at") else "",
     }
     print_fields({name: value for name, value in fields.items() if value})
     click.echo()
@@ -127,6 +141,21 @@ def _candidate_row(one: pb.RoutingCandidate, places: dict[str, str]) -> tuple[st
         f"{one.score / 1e6:.6f}" if one.score else "-",
         _EXCLUSIONS.get(one.exclusion, ""),
     )
+
+
+def _attempt_row(one: pb.RoutedAttempt) -> tuple[str, ...]:
+    return (
+        time_text(one.started_at),
+        one.id,
+        _OPERATIONS.get(one.operation, ""),
+        one.psp_account_id,
+        one.state,
+    )
+
+
+def _experiment_row(one: pb.Experiment) -> tuple[str, ...]:
+    status, reason = _STATUSES.get(one.status, ""), _REASONS.get(one.stop_reason, "")
+    return (time_text(one.started_at), one.id, status, reason, one.name)
 
 
 def _result_row(arm: pb.ExperimentArm, result: pb.ExperimentArmResult | None) -> tuple[str, ...]:

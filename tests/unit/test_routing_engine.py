@@ -23,7 +23,7 @@ def decided(*rules: Rule, candidates: Sequence[Candidate] = ALL, seed: int = 7) 
     return decide(EURO_CARD, candidates, RuleSet(rules, Weights(exploration_percent=0)), seed)
 
 
-def without(account: Candidate, why: Exclusion = Exclusion.BREAKER_OPEN) -> list[Candidate]:
+def without(account: Candidate, why: Exclusion = Exclusion.UNAVAILABLE) -> list[Candidate]:
     return [replace(one, exclusion=why) if one == account else one for one in ALL]
 
 

@@ -20,7 +20,7 @@ class Exclusion(StrEnum):
     CURRENCY = "CURRENCY"
     COUNTRY = "COUNTRY"
     PAYMENT_METHOD = "PAYMENT_METHOD"
-    BREAKER_OPEN = "BREAKER_OPEN"
+    UNAVAILABLE = "UNAVAILABLE"
 
 
 # Not frozen, although nothing changes it: freezing makes it five times as dear, and a decision makes forty.
