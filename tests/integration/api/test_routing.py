@@ -61,6 +61,14 @@ def explained(caller: Caller, intent_id: str, what_if: dict[str, Any] | None = N
     return caller.routing.ExplainRouting(request)
 
 
+def with_version(decision: Any, version: int) -> Any:
+    """The decision as if it were by rules that were never set."""
+    other = pb.RoutingDecision()
+    other.CopyFrom(decision)
+    other.rules_version = version
+    return other
+
+
 def authorized(caller: Caller, **more: Any) -> Any:
     return caller.authorize(caller.create(**more).id)
 
@@ -88,6 +96,7 @@ def test_rules_decide_at_once_and_are_kept_as_versions(shop: Caller) -> None:
     assert large.psp_account_id == "simulator"
     decision = explained(shop, large.id).decision
     assert (decision.rule, decision.rules_version, list(decision.order)) == ("large", 1, ["simulator"])
+    assert explained(shop, large.id, BY_COST).what_if == with_version(decision, 0)
 
     second = set_rules(shop, {}).message
     assert authorized(shop).psp_account_id == "dear"
