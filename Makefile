@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill test-torture benchmark benchmark-ledger check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill test-torture benchmark benchmark-ledger benchmark-routing check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ benchmark: install-dev ## Measure requests a second beside an empty RPC
 
 benchmark-ledger: install-dev ## Measure ledger transactions in bulk beside SQL
 	@$(BIN)/python -m benchmarks.bulk_transactions
+
+benchmark-routing: install-dev ## Measure routing decisions beside hashing
+	@$(BIN)/python -m benchmarks.routing_decisions
 
 check: install-dev ## Format, lint, types, imports, contract
 	$(BIN)/ruff format --check

@@ -15,7 +15,8 @@ import psycopg
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
 from payflow.psp.bulkhead import PspSlots
-from payflow.psp.routing import by_priority
+from payflow.psp.performance import Performance
+from payflow.psp.router import Router
 from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.attempts_reader import AttemptsReader
@@ -30,6 +31,8 @@ from payflow.store.pool import PoolLimits
 from payflow.store.rate_limiter import RateLimiter
 from payflow.store.read_pool import ReadPool
 from payflow.store.response_cache import ResponseCache
+from payflow.store.routing_directory import RoutingDirectory
+from payflow.store.routing_reader import RoutingReader
 from payflow.store.webhook_endpoints import WebhookEndpoints
 from payflow.store.webhook_inbox import WebhookInbox
 from payflow.store.webhook_queue import WebhookQueue
@@ -43,6 +46,8 @@ from payflow.v1 import (
     payment_intent_pb2_grpc,
     refund_pb2,
     refund_pb2_grpc,
+    routing_pb2,
+    routing_pb2_grpc,
     webhook_pb2,
     webhook_pb2_grpc,
 )
@@ -56,6 +61,7 @@ from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
+from server.rpc.services.routing import Routing
 from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -97,6 +103,9 @@ class Core:
         self.due = DueReader(self.pool)
         self.webhooks = WebhookQueue(self.writes)
         self.slots = _slots(settings)
+        routings = RoutingDirectory(self.pool)
+        performance = Performance()
+        router = Router(self.connectors, routings.find, performance, clock, gate.admits)
         self.ports = Ports(
             clock=clock,
             entropy=os.urandom,
@@ -110,8 +119,12 @@ class Core:
             slots=self.slots,
             gate=gate,
             connectors=self.connectors,
-            route=by_priority,
-            learn=lambda account, outcome, elapsed_s: None,
+            routings=routings,
+            routing=RoutingReader(self.pool),
+            route=router.route,
+            learn=lambda account, outcome, elapsed_s: performance.learn(
+                account, outcome, elapsed_s, clock.now()
+            ),
             jitter=random.Random(),
             sleep=time.sleep,
             creates_merchants=True,
@@ -167,6 +180,11 @@ class PayFlowApplication:
                 _service(merchant_pb2, "MerchantService"),
                 merchant_pb2_grpc.add_MerchantServiceServicer_to_server,
                 Merchants(ports),
+            ),
+            Binding(
+                _service(routing_pb2, "RoutingService"),
+                routing_pb2_grpc.add_RoutingServiceServicer_to_server,
+                Routing(ports),
             ),
             Binding(
                 _service(webhook_pb2, "WebhookService"),

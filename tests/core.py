@@ -125,6 +125,7 @@ def copied(working: WorkingSet) -> WorkingSet:
         {owner: Book(dict(book.accounts), dict(book.balances)) for owner, book in working.books.items()},
         dict(working.transactions),
         dict(working.references),
+        dict(working.routings),
         working.committed,
     )
 

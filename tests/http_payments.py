@@ -66,6 +66,10 @@ class HttpCaller:
         """PATCH."""
         return self.send("PATCH", path, body, str(uuid4()) if key is None else key)
 
+    def put(self, path: str, body: object, key: str | None = None) -> HttpReply:
+        """PUT."""
+        return self.send("PUT", path, body, str(uuid4()) if key is None else key)
+
     def get(self, path: str) -> HttpReply:
         """GET."""
         return self.send("GET", path)

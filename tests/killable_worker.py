@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from payflow.domain.psp_notice import Notice
 from payflow.domain.webhook import Settlement, Webhook
+from payflow.store.due_reader import DueAttempt, DueReader
 from payflow.store.webhook_queue import WebhookQueue
 from server.config import Settings
 from server.wiring import Core
@@ -38,11 +39,20 @@ class DyingQueue(WebhookQueue):
         _die()
 
 
+class NothingDue(DueReader):
+    """No attempt is due: a PSP that is asked would keep its webhooks waiting."""
+
+    def attempts(self, now: datetime, limit: int, deadline: float) -> list[DueAttempt]:
+        """None."""
+        return []
+
+
 class WorkersCore(Core):
     """The core of a worker that knows that PSP."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings, ShiftedClock(float(os.environ["CLOCK_AHEAD_S"])))
+        self.due = NothingDue(self.pool)
         dies = os.environ.get("DIES")
         connector = DyingConnector if dies == "before" else SigningConnector
         self.connectors[ACME] = connector(self.connectors["simulator"], ACME, {})

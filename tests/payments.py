@@ -19,6 +19,7 @@ from payflow.v1 import (
     payment_intent_pb2_grpc,
     refund_pb2,
     refund_pb2_grpc,
+    routing_pb2_grpc,
     webhook_pb2_grpc,
 )
 from tests.waiting import WAIT_S
@@ -77,6 +78,7 @@ class Caller:
         self.refunds = refund_pb2_grpc.RefundServiceStub(self.channel)
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channel)
         self.merchants = merchant_pb2_grpc.MerchantServiceStub(self.channel)
+        self.routing = routing_pb2_grpc.RoutingServiceStub(self.channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self.channel)
 
     def __enter__(self) -> Self:

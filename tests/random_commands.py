@@ -50,6 +50,7 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.domain.texts import Texts
 from tests.core import SECOND, START, Core, outcome_of
+from tests.routing_inputs import routed
 
 INTENTS_MAX = 3
 CURRENCIES = ("USD", "JPY", "KWD")
@@ -274,7 +275,10 @@ class Sender:
 def _authorize(aggregate: IntentAggregate, step: Step) -> Command:
     payment_method = "pm_card_mastercard" if step.percent == 60 else ""
     fallbacks = (SECOND,) if step.percent in (None, 50, 100) else ()
-    return StartAuthorize(*_scoped(aggregate), SIMULATOR, payment_method, fallbacks)
+    decision = routed(aggregate.intent, SIMULATOR, *fallbacks) if step.which % 2 else None
+    return StartAuthorize(
+        *_scoped(aggregate), SIMULATOR, payment_method, fallbacks=fallbacks, decision=decision
+    )
 
 
 def _capture(aggregate: IntentAggregate, step: Step) -> Command:

@@ -45,14 +45,20 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
+from payflow.domain.routing.commands import SetRoutingRules, StartExperiment, StopExperiment
+from payflow.domain.routing.experiment import Arm, Guardrail, StopReason
+from payflow.domain.routing.rules import RuleSet, Strategy, Weights
 from payflow.domain.texts import Texts
 from payflow.store import rows
 from payflow.store.committer import Committer
+from tests.routing_inputs import routed, rule
 from tests.submissions import Till, commit
 from tests.waiting import WAIT_S
 
 PSP_ACCOUNTS = ("simulator", "second")
 CURRENCIES = ("USD", "JPY", "KWD")
+BY_SCORE = RuleSet((rule(Strategy.SCORE),), Weights(cost=100))
+ARMS = (Arm("control", 50), Arm("by-score", 50, BY_SCORE))
 AUTHORIZATION_LIFE = timedelta(hours=1)
 INTENTS_AT_ONCE = 6
 
@@ -83,14 +89,19 @@ class RandomPayments:
     refusals: list[Reason] = field(default_factory=list)
 
     def set_up(self) -> None:
-        """A merchant with two PSP accounts, each of which was changed once."""
+        """A merchant with two PSP accounts, each of which was changed once, with rules and experiments."""
         merchant_id = self.till.merchant_id
         commit(self.pipeline, self.till.merchant())
         commands: tuple[Command, ...] = (
             UpdateMerchant(merchant_id, "Renamed"),
             CreatePspAccount(merchant_id, "second", "simulator", FeeSchedule(0, 0), "vault/second", 5),
             UpdatePspAccount(merchant_id, "second", fee_bps=25, fee_fixed=3),
-            UpdatePspAccount(merchant_id, "simulator", priority=7),
+            UpdatePspAccount(merchant_id, "simulator", priority=7, cost_bps=290, cost_fixed=30),
+            SetRoutingRules(merchant_id, RuleSet((rule(Strategy.SPLIT, "simulator:1", "second:3"),))),
+            StartExperiment(merchant_id, "exp_0", "", ARMS, Guardrail()),
+            StopExperiment(merchant_id, "exp_0", StopReason.GUARDRAIL, "by-score"),
+            SetRoutingRules(merchant_id, BY_SCORE),
+            StartExperiment(merchant_id, "exp_1", "by score?", ARMS, Guardrail()),
         )
         for command in commands:
             commit(self.pipeline, self.till.submission(command))
@@ -141,7 +152,10 @@ class RandomPayments:
     def _authorize(self, intent: PaymentIntent) -> Submission:
         account = intent.psp_account_id or self.choices.choice(PSP_ACCOUNTS)
         others = tuple(one for one in PSP_ACCOUNTS if one != account)
-        return self.till.submission(StartAuthorize(intent.merchant_id, intent.id, account, fallbacks=others))
+        decision = routed(intent, account, *others)
+        return self.till.submission(
+            StartAuthorize(intent.merchant_id, intent.id, account, fallbacks=others, decision=decision)
+        )
 
     def _capture(self, intent: PaymentIntent) -> Submission:
         amount = self.choices.choice((None, self.choices.randint(1, intent.authorized_amount)))

@@ -15,6 +15,8 @@ KEY_COLUMNS = {
     "payment_intents": "merchant_id, id",
     "refunds": "merchant_id, id",
     "psp_attempts": "merchant_id, payment_intent_id, id",
+    "routing_rules": "merchant_id, version",
+    "routing_experiments": "merchant_id, id",
     "transactions": "merchant_id, id",
     "entries": "merchant_id, account_id, account_version",
     "accounts": "merchant_id, id",

@@ -31,6 +31,10 @@ from payflow.domain.ledger.transaction import (
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.routing.events import RoutingEvent, RoutingRulesSet
+from payflow.domain.routing.evolve import evolve as evolve_routing
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.store import rows
 from payflow.wire.events import from_payload
 
@@ -53,6 +57,9 @@ class Replay:
         self._transactions: dict[tuple[str, str], BookedTransaction] = {}
         self._terms: dict[str, Terms] = {}
         self._accounts: dict[tuple[str, str], tuple[Account, datetime]] = {}
+        self._routings: dict[str, Routing] = {}
+        self._rules: list[RulesVersion] = []
+        self._experiments: dict[tuple[str, str], Experiment] = {}
         self.skipped = 0
 
     def apply_all(self, connection: psycopg.Connection[Any]) -> None:
@@ -65,6 +72,9 @@ class Replay:
                 before = self._merchants.get(merchant_id)
                 self._merchants[merchant_id] = evolve_merchant(before, merchant_id, event, at)
                 assert self._merchants[merchant_id].version == version
+            elif isinstance(event, RoutingEvent):
+                self._apply_to_routing(merchant_id, event, at)
+                assert self._routings[merchant_id].version == version
             elif isinstance(event, LedgerEvent):
                 self._apply_to_book(merchant_id, aggregate_id, version, event, at)
             else:
@@ -78,6 +88,16 @@ class Replay:
         if transaction is not None:
             assert isinstance(transaction, BookedTransaction)
             self._transactions[merchant_id, transaction.id] = transaction
+
+    def _apply_to_routing(self, merchant_id: str, event: RoutingEvent, at: datetime) -> None:
+        routing = evolve_routing(self._routings.get(merchant_id, Routing(merchant_id)), event, at)
+        self._routings[merchant_id] = routing
+        if isinstance(event, RoutingRulesSet):
+            assert routing.current is not None
+            self._rules.append(routing.current)
+        else:
+            assert routing.experiment is not None
+            self._experiments[merchant_id, routing.experiment.id] = routing.experiment
 
     def _apply_to_book(
         self, merchant_id: str, aggregate_id: str, version: int, event: LedgerEvent, at: Any
@@ -114,6 +134,8 @@ class Replay:
                 for one in aggregates
                 for attempt in one.attempts.values()
             ],
+            "routing_rules": [rows.row_of(one) for one in self._rules],
+            "routing_experiments": [rows.bucketed(one) for one in self._experiments.values()],
             "transactions": list(self._transaction_rows()),
             "entries": entries,
             "accounts": list(self._account_rows(entries)),

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from payflow.commands.call import Answer, Call
+from payflow.commands.merchant_scope import FOREVER_S
 from payflow.commands.ports import Ports
 from payflow.commands.psp_attempt import no_psp_available
-from payflow.commands.psp_operation import answered_or_refuse, operate
+from payflow.commands.psp_operation import answered_or_refuse, operate, psp_account_of
+from payflow.commands.routing_request import routing_request
 from payflow.domain import fields
 from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.commands import StartAuthorize
 from payflow.domain.intent.decision import refuse_move
 from payflow.domain.intent.starting import chosen_payment_method
-from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.intent.status import IntentStatus
-from payflow.domain.merchant.state import PspAccount
 from payflow.domain.psp_outcome import OperationType
+from payflow.domain.resources import PaymentIntentView
+from payflow.domain.routing.decision import RoutingDecision
+
+NO_ACCOUNT = "the merchant has no PSP account"
 
 
 def authorize_payment_intent(
     ports: Ports,
     call: Call,
-    intent: PaymentIntent,
+    view: PaymentIntentView,
     payment_method: str,
     return_url: str = "",
     action_result: str = "",
 ) -> Answer:
     """The intent, authorized, captured, declined, waiting for the payer, or still processing."""
+    intent = view.intent
     if payment_method:
         fields.payment_method(payment_method)
     if return_url:
         fields.return_url(return_url)
     fields.text("action_result", action_result, fields.ACTION_RESULT_MAX)
     try:
-        account = _psp_account(ports, call, intent, payment_method)
+        decision = None if intent.psp_account_id else _route(ports, call, view, payment_method)
+        account_id = decision.order[0] if decision else intent.psp_account_id
+        account = psp_account_of(ports, call, intent.merchant_id, account_id)
     except PayFlowError as refusal:
         return answered_or_refuse(ports, call, intent.merchant_id, refusal)
     command = StartAuthorize(
@@ -40,24 +47,37 @@ def authorize_payment_intent(
         intent.id,
         account.id,
         payment_method,
+        fallbacks=decision.order[1:] if decision else (),
         return_url=return_url,
         action_result=action_result,
+        decision=decision,
     )
     return operate(ports, call, account, OperationType.AUTHORIZE, command)
 
 
-def _psp_account(ports: Ports, call: Call, intent: PaymentIntent, payment_method: str) -> PspAccount:
-    deadline = float("inf") if call.deadline is None else call.deadline
+def _route(ports: Ports, call: Call, view: PaymentIntentView, payment_method: str) -> RoutingDecision:
+    """Where it goes first, and then. Raises NO_PSP_AVAILABLE, saying why each account cannot take it."""
+    intent = view.intent
+    deadline = FOREVER_S if call.deadline is None else call.deadline
     merchant = ports.directory.find(intent.merchant_id, deadline)
     if merchant is None:
-        raise no_psp_available("the merchant has no PSP account")
-    if intent.psp_account_id:
-        return merchant.psp_account(intent.psp_account_id)
+        raise no_psp_available(NO_ACCOUNT)
     if intent.status is not IntentStatus.CREATED:
         raise refuse_move(intent, "authorize")
     # What the caller has to put right comes before what only the operator can.
     chosen_payment_method(intent, payment_method, merchant.mode)
-    account = ports.route(merchant, intent)
-    if account is None:
-        raise no_psp_available("the merchant has no enabled PSP account for this payment")
-    return account
+    decision = ports.route(merchant, routing_request(view), deadline)
+    if not decision.order:
+        raise no_psp_available(_why_none(decision))
+    return decision
+
+
+def _why_none(decision: RoutingDecision) -> str:
+    reasons = ", ".join(
+        f"{one.psp_account_id} ({one.exclusion.lower().replace('_', ' ')})"
+        for one in decision.candidates
+        if one.exclusion is not None
+    )
+    if not reasons:
+        return NO_ACCOUNT
+    return f"no PSP account of the merchant can take this payment: {reasons}"

@@ -13,7 +13,7 @@ from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
-from payflow.domain.intent.state import Attempt, PaymentIntent
+from payflow.domain.intent.state import Attempt
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.ledger.statements import (
     AccountBalance,
@@ -30,6 +30,11 @@ from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
+from payflow.domain.routing.decision import RoutingDecision
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.request import RoutingRequest
+from payflow.domain.routing.results import Tally
+from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.domain.stored_event import StoredEvent
 from payflow.psp.connector import Connector
 
@@ -184,6 +189,52 @@ class Directory(Protocol):
         ...
 
 
+class Routings(Protocol):
+    """Finds merchants' rules and running experiments."""
+
+    def find(self, merchant_id: str, deadline: float) -> Routing:
+        """What holds for the merchant, a moment old at most."""
+        ...
+
+    def forget(self, merchant_id: str) -> None:
+        """Drops what is remembered of a merchant whose routing was just changed."""
+        ...
+
+
+class RoutingReads(Protocol):
+    """Reads rules, experiments and decisions."""
+
+    def rules(self, merchant_id: str, version: int, deadline: float) -> RulesVersion | None:
+        """The rules of a version, or None."""
+        ...
+
+    def rule_versions(self, merchant_id: str, before: int, limit: int, deadline: float) -> list[RulesVersion]:
+        """Versions older than ``before``, newest first."""
+        ...
+
+    def experiment(self, merchant_id: str, experiment_id: str, deadline: float) -> Experiment | None:
+        """One experiment, or None."""
+        ...
+
+    def experiments(self, merchant_id: str, before: str, limit: int, deadline: float) -> list[Experiment]:
+        """Experiments, newest first; ``before`` is an id, and empty starts at the newest."""
+        ...
+
+    def running_experiments(self, limit: int, deadline: float) -> list[Experiment]:
+        """Those of all merchants."""
+        ...
+
+    def tallies(self, merchant_id: str, experiment_id: str, deadline: float) -> Mapping[str, Sequence[Tally]]:
+        """An experiment's payments so far, by arm."""
+        ...
+
+    def decision(
+        self, merchant_id: str, intent_id: str, deadline: float
+    ) -> tuple[RoutingDecision, datetime] | None:
+        """The last decision about a payment and when it was made, or None."""
+        ...
+
+
 class Slots(Protocol):
     """Places to wait for a PSP in."""
 
@@ -212,7 +263,7 @@ class Gate(Protocol):
         ...
 
 
-Route = Callable[[Merchant, PaymentIntent], PspAccount | None]
+Route = Callable[[Merchant, RoutingRequest, float], RoutingDecision]
 Learn = Callable[[PspAccount, Outcome, float], None]
 CachedResponse = Callable[[str, IdempotencyClaim, datetime], bytes | None]
 StoredResponse = Callable[[str, IdempotencyClaim, datetime, float], bytes | None]
@@ -224,10 +275,10 @@ class Ports:
 
     ``entropy`` gives that many random bytes. ``cached_response`` and ``stored_response`` find the answer
     to a merchant's claim, from memory and from the database; None leaves it to the pipeline.
-    ``route`` picks the PSP account of a new authorization, or None when the merchant has none.
-    ``learn`` takes note of how an authorization went and how long it took, in seconds. ``jitter`` spreads
-    repeats, which ``sleep`` waits for. ``creates_merchants`` makes unknown merchants on first use, in test
-    mode; ``default_accounts`` are those of a new merchant in test mode.
+    ``route`` decides where a new authorization goes, before a deadline. ``learn`` takes note of how an
+    authorization went and how long it took, in seconds. ``jitter`` spreads repeats, which ``sleep`` waits
+    for. ``creates_merchants`` makes unknown merchants on first use, in test mode; ``default_accounts`` are
+    those of a new merchant in test mode.
     """
 
     clock: Clock
@@ -242,6 +293,8 @@ class Ports:
     slots: Slots
     gate: Gate
     connectors: Mapping[str, Connector]
+    routings: Routings
+    routing: RoutingReads
     route: Route
     learn: Learn
     jitter: random.Random

@@ -93,8 +93,7 @@ def resolve(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
     if attempt.psp_reference:
         # The PSP has taken it in. To ask for it again, or to shut it out, could do it twice or not at all.
         return found or Unknown("the PSP has not told yet")
-    may_repeat = attempt.checks < CHECKS_WITH_REPEAT_MAX or attempt.undoes
-    if found is None and may_repeat and _is_remembered(ports, connector, attempt):
+    if found is None and _may_ask_again(ports, connector, attempt):
         return _repeated(ports, connector, due)
     is_last_check = attempt.checks >= len(CHECK_SCHEDULE)
     if attempt.undoes:
@@ -134,6 +133,23 @@ def _asked(ports: Ports, due: DueCall, ask: Callable[[], Answer]) -> Answer | Un
     finally:
         ports.gate.leave(endpoint, operation, answer)
     return answer
+
+
+def _may_ask_again(ports: Ports, connector: Connector, attempt: Attempt) -> bool:
+    """Whether the same key is sent once more before it is shut out.
+
+    Where a PSP cannot be asked, only a repeat asks, and only a first authorization can be shut out at all.
+    """
+    looks_up = connector.capabilities.looks_up
+    if attempt.undoes and looks_up:
+        # A PSP that has never seen a key has no need to remember it, and a stray has to be undone some day.
+        return True
+    if not _is_remembered(ports, connector, attempt):
+        return False
+    is_first = attempt.operation is OperationType.AUTHORIZE and not attempt.psp_payment_id
+    if looks_up or is_first:
+        return attempt.checks < (CHECKS_WITH_REPEAT_MAX if looks_up else len(CHECK_SCHEDULE))
+    return True
 
 
 def _repeated(ports: Ports, connector: Connector, due: DueCall) -> Outcome:

@@ -17,6 +17,11 @@ class FeeSchedule:
 
 def fee_for(captured_amount: int, schedule: FeeSchedule) -> int:
     """The fee in minor units, rounded half to even and never more than what was captured."""
-    quotient, remainder = divmod(captured_amount * schedule.bps, BPS)
+    return kept_of(captured_amount, schedule.bps, schedule.fixed)
+
+
+def kept_of(amount: int, bps: int, fixed: int) -> int:
+    """``bps`` of an amount and ``fixed``, rounded half to even and never more than the amount."""
+    quotient, remainder = divmod(amount * bps, BPS)
     rounds_up = 2 * remainder > BPS or (2 * remainder == BPS and quotient % 2 == 1)
-    return min(quotient + rounds_up + schedule.fixed, captured_amount)
+    return min(quotient + rounds_up + fixed, amount)

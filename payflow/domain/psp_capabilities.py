@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from payflow.domain.fees import FeeSchedule, fee_for
+from payflow.domain.fees import kept_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class PspCosts:
 
     def cost_of(self, amount: int, currency: str) -> int:
         """Minor units of ``currency``, rounded half to even and never more than the amount."""
-        return fee_for(amount, FeeSchedule(self.bps, self.fixed.get(currency, self.fixed_default)))
+        return kept_of(amount, self.bps, self.fixed.get(currency, self.fixed_default))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

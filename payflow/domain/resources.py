@@ -10,6 +10,8 @@ from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent,
 from payflow.domain.ledger.account import Account
 from payflow.domain.ledger.transaction import RecordedTransaction
 from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.state import RulesVersion
 from payflow.domain.texts import Texts
 
 
@@ -63,7 +65,17 @@ class BulkResult:
     items: tuple[TransactionView | PayFlowError, ...]
 
 
-Resource = PaymentIntentView | RefundView | Merchant | PspAccount | AccountView | TransactionView | BulkResult
+Resource = (
+    PaymentIntentView
+    | RefundView
+    | Merchant
+    | PspAccount
+    | AccountView
+    | TransactionView
+    | BulkResult
+    | RulesVersion
+    | Experiment
+)
 
 
 def view(aggregate: IntentAggregate, refund_id: str = "") -> PaymentIntentView | RefundView:

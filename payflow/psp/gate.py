@@ -1,7 +1,7 @@
 """The gate in front of every call to a PSP: its circuit breaker, and the account's own rate limit.
 
-A call that ``enter`` lets through has to ``leave`` with its outcome, whatever that is. Nothing here waits
-while a breaker is closed, but for a chunk of the rate limit now and then.
+A call that ``enter`` lets through has to ``leave`` on the same thread, whatever came of it. Nothing here
+waits while a breaker is closed, but for a chunk of the rate limit now and then.
 """
 
 from __future__ import annotations
@@ -89,8 +89,7 @@ class Gate:
         self._limit_of = limit_of
         self._clock = clock
         self._new_id = new_id
-        self._lock = threading.Lock()
-        self._permits: defaultdict[str, list[str]] = defaultdict(list)
+        self._permits: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
         self._numbers = count()
 
     def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
@@ -143,15 +142,18 @@ class Gate:
         if admitted is None:
             return False
         if any(permit.id == probe for permit in admitted.probes):
-            with self._lock:
-                self._permits[key].append(probe)
+            self._permits[threading.get_ident(), key].append(probe)
         return True
 
     def _permit(self, key: str) -> str:
-        """The id of a permit that a call of this process has; empty where none needed one."""
-        with self._lock:
-            permits = self._permits.get(key)
-            return permits.pop() if permits else ""
+        """The id of the permit that this thread's call has; empty where it needed none."""
+        mine = (threading.get_ident(), key)
+        if mine not in self._permits:
+            return ""
+        permit = self._permits[mine].pop()
+        if not self._permits[mine]:
+            del self._permits[mine]
+        return permit
 
     def _now_us(self) -> int:
         return _microseconds(self._clock.now())

@@ -16,5 +16,5 @@ def columns_of(state: Any, alias: str) -> str:
 MERCHANT = "merchant_id, slot, name, mode, version, created_at, updated_at"
 PSP_ACCOUNT = (
     "id, merchant_id, connector, mode, fee_bps, fee_fixed, credential_ref, priority, enabled, version, "
-    "created_at, updated_at"
+    "created_at, updated_at, cost_bps, cost_fixed"
 )

@@ -22,9 +22,11 @@ from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent,
 from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.ledger.posting_rules import Book
 from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
+from payflow.domain.routing.commands import RoutingCommand
 from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
+from payflow.store.loading_routing import RoutingLoading
 from payflow.store.statement import DictConnection, columns, unique
 
 # Every join starts from the wanted keys and looks each up by a primary key or a named index.
@@ -104,7 +106,7 @@ class _Loading:
         intents = unique(
             (command.merchant_id, command.intent_id)
             for command in commands
-            if not isinstance(command, MerchantCommand | LedgerCommand | CreateIntent)
+            if not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | CreateIntent)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
         noticed = [one for one in commands if isinstance(one, ApplyNotice)]
@@ -118,6 +120,7 @@ class _Loading:
         ]
         self._connection = connection
         self._ledger = LedgerLoading(connection, submissions)
+        self._routing = RoutingLoading(connection, submissions)
         execute = connection.execute
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
@@ -157,6 +160,7 @@ class _Loading:
             committed=frozenset(row["causation_id"] for row in self._committed or ()),
         )
         self._ledger.add_to(working)
+        self._routing.add_to(working)
         return working
 
     def _key(self, row: rows.Row) -> KeyRecord | None:

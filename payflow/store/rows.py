@@ -117,6 +117,8 @@ def psp_account(row: Row) -> PspAccount:
         row["version"],
         row["created_at"],
         row["updated_at"],
+        row["cost_bps"],
+        row["cost_fixed"],
     )
 
 

@@ -13,6 +13,7 @@ from payflow.store import pipelining, rows
 from payflow.store.statement import DictConnection, Statement, columns, insert, insert_columns
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
+from payflow.store.writing_routing import routing_statements
 from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
 
 EVENTS = """
@@ -44,14 +45,14 @@ MERCHANTS = """
 PSP_ACCOUNTS = """
     INSERT INTO psp_accounts (
         merchant_id, id, connector, mode, fee_bps, fee_fixed, credential_ref, priority, enabled, version,
-        created_at, updated_at)
+        created_at, updated_at, cost_bps, cost_fixed)
     SELECT merchant_id, id, connector, mode, fee_bps, fee_fixed, credential_ref, priority, enabled, version,
-           created_at, updated_at
+           created_at, updated_at, cost_bps, cost_fixed
     FROM json_populate_recordset(NULL::psp_accounts, %s)
     ON CONFLICT (merchant_id, id) DO UPDATE
     SET fee_bps = excluded.fee_bps, fee_fixed = excluded.fee_fixed, credential_ref = excluded.credential_ref,
         priority = excluded.priority, enabled = excluded.enabled, version = excluded.version,
-        updated_at = excluded.updated_at
+        updated_at = excluded.updated_at, cost_bps = excluded.cost_bps, cost_fixed = excluded.cost_fixed
 """
 
 KEYS = """
@@ -105,6 +106,7 @@ def _statements(
     yield from _merchant_statements(working, changes)
     yield from intent_statements(working, changes, loaded)
     yield from ledger_statements(changes)
+    yield from routing_statements(changes)
     yield from _key_statements(changes, key_ttl)
 
 

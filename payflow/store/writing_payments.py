@@ -15,12 +15,14 @@ NEW_INTENTS = """
         operation, authorized_amount, captured_amount, fee_amount, refunded_amount, refund_pending_amount,
         psp, psp_account_id, psp_payment_id, next_action, failure, cancellation_reason,
         hold_transaction_id, capture_transaction_id, attempts_started, created_at, updated_at,
-        authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country)
+        authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country,
+        experiment_id, experiment_arm, routing_cost)
     SELECT merchant_id, id, bucket, version, status, amount, currency, capture_method, payment_method,
            operation, authorized_amount, captured_amount, fee_amount, refunded_amount, refund_pending_amount,
            psp, psp_account_id, psp_payment_id, next_action, failure, cancellation_reason,
            hold_transaction_id, capture_transaction_id, attempts_started, created_at, updated_at,
-           authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country
+           authorized_at, authorization_expires_at, captured_at, canceled_at, payment_method_type, country,
+           experiment_id, experiment_arm, routing_cost
     FROM json_populate_recordset(NULL::payment_intents, %s)
 """
 
@@ -35,7 +37,8 @@ CHANGED_INTENTS = """
         hold_transaction_id = now.hold_transaction_id, capture_transaction_id = now.capture_transaction_id,
         attempts_started = now.attempts_started, updated_at = now.updated_at,
         authorized_at = now.authorized_at, authorization_expires_at = now.authorization_expires_at,
-        captured_at = now.captured_at, canceled_at = now.canceled_at
+        captured_at = now.captured_at, canceled_at = now.canceled_at, experiment_id = now.experiment_id,
+        experiment_arm = now.experiment_arm, routing_cost = now.routing_cost
     FROM json_populate_recordset(NULL::payment_intents, %s) AS now
     JOIN unnest(%s::text[], %s::text[], %s::bigint[]) AS loaded (merchant_id, id, version)
         USING (merchant_id, id)

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from payflow.v1 import ledger_pb2 as _ledger_pb2
 from payflow.v1 import merchant_pb2 as _merchant_pb2
 from payflow.v1 import payment_types_pb2 as _payment_types_pb2
+from payflow.v1 import routing_pb2 as _routing_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -70,6 +71,10 @@ class Event(_message.Message):
     TRANSACTION_POSTED_FIELD_NUMBER: _builtins.int
     TRANSACTION_HELD_FIELD_NUMBER: _builtins.int
     TRANSACTION_RESOLVED_FIELD_NUMBER: _builtins.int
+    PAYMENT_INTENT_ROUTED_FIELD_NUMBER: _builtins.int
+    ROUTING_RULES_SET_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_STARTED_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_STOPPED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier: the aggregate's id, `:` and the aggregate version."""
     type: _builtins.str
@@ -79,8 +84,8 @@ class Event(_message.Message):
     merchant_id: _builtins.str
     """The merchant."""
     aggregate_id: _builtins.str
-    """What it happened to: a payment intent's id (its refunds included), a transaction's id, or `merchant:` or
-    `account:` and an id.
+    """What it happened to: a payment intent's id (its refunds included), a transaction's id, or `merchant:`,
+    `account:` or `routing:` and an id.
     """
     aggregate_version: _builtins.int
     """Position in the aggregate's history, contiguous from 1."""
@@ -208,6 +213,22 @@ class Event(_message.Message):
     def transaction_resolved(self) -> Global___TransactionResolved:
         """A hold was posted, voided or lapsed."""
 
+    @_builtins.property
+    def payment_intent_routed(self) -> Global___PaymentIntentRouted:
+        """It was decided which PSP accounts a payment goes to."""
+
+    @_builtins.property
+    def routing_rules_set(self) -> Global___RoutingRulesSet:
+        """A merchant's routing rules were replaced."""
+
+    @_builtins.property
+    def experiment_started(self) -> Global___ExperimentStarted:
+        """An experiment was started."""
+
+    @_builtins.property
+    def experiment_stopped(self) -> Global___ExperimentStopped:
+        """An experiment was stopped."""
+
     def __init__(
         self,
         *,
@@ -250,12 +271,16 @@ class Event(_message.Message):
         transaction_posted: Global___TransactionPosted | None = ...,
         transaction_held: Global___TransactionHeld | None = ...,
         transaction_resolved: Global___TransactionResolved | None = ...,
+        payment_intent_routed: Global___PaymentIntentRouted | None = ...,
+        routing_rules_set: Global___RoutingRulesSet | None = ...,
+        experiment_started: Global___ExperimentStarted | None = ...,
+        experiment_stopped: Global___ExperimentStopped | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved"]  # noqa: Y015
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
@@ -509,6 +534,8 @@ class PspAccountCreated(_message.Message):
     FEE_FIXED_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REF_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    COST_BPS_FIELD_NUMBER: _builtins.int
+    COST_FIXED_FIELD_NUMBER: _builtins.int
     psp_account_id: _builtins.str
     """The account."""
     connector: _builtins.str
@@ -521,6 +548,10 @@ class PspAccountCreated(_message.Message):
     """Where the credentials are kept."""
     priority: _builtins.int
     """Accounts with a lower number are tried first."""
+    cost_bps: _builtins.int
+    """What the PSP keeps, in hundredths of a percent, where that was negotiated."""
+    cost_fixed: _builtins.int
+    """What the PSP keeps of each payment, in minor units, where that was negotiated."""
     def __init__(
         self,
         *,
@@ -530,12 +561,21 @@ class PspAccountCreated(_message.Message):
         fee_fixed: _builtins.int = ...,
         credential_ref: _builtins.str = ...,
         priority: _builtins.int = ...,
+        cost_bps: _builtins.int | None = ...,
+        cost_fixed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "credential_ref", b"credential_ref", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority", "psp_account_id", b"psp_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "connector", b"connector", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "credential_ref", b"credential_ref", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority", "psp_account_id", b"psp_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_bps: _TypeAlias = _typing.Literal["cost_bps"]  # noqa: Y015
+    _WhichOneofArgType__cost_bps: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps"]  # noqa: Y015
+    _WhichOneofReturnType__cost_fixed: _TypeAlias = _typing.Literal["cost_fixed"]  # noqa: Y015
+    _WhichOneofArgType__cost_fixed: _TypeAlias = _typing.Literal["_cost_fixed", b"_cost_fixed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_bps) -> _WhichOneofReturnType__cost_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_fixed) -> _WhichOneofReturnType__cost_fixed | None: ...
 
 Global___PspAccountCreated: _TypeAlias = PspAccountCreated  # noqa: Y015
 
@@ -551,6 +591,8 @@ class PspAccountUpdated(_message.Message):
     CREDENTIAL_REF_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    COST_BPS_FIELD_NUMBER: _builtins.int
+    COST_FIXED_FIELD_NUMBER: _builtins.int
     psp_account_id: _builtins.str
     """The account."""
     fee_bps: _builtins.int
@@ -563,6 +605,10 @@ class PspAccountUpdated(_message.Message):
     """Accounts with a lower number are tried first."""
     enabled: _builtins.bool
     """Whether it takes new payments."""
+    cost_bps: _builtins.int
+    """What the PSP keeps, in hundredths of a percent, where that was negotiated."""
+    cost_fixed: _builtins.int
+    """What the PSP keeps of each payment, in minor units, where that was negotiated."""
     def __init__(
         self,
         *,
@@ -572,12 +618,21 @@ class PspAccountUpdated(_message.Message):
         credential_ref: _builtins.str = ...,
         priority: _builtins.int = ...,
         enabled: _builtins.bool = ...,
+        cost_bps: _builtins.int | None = ...,
+        cost_fixed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority", "psp_account_id", b"psp_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority", "psp_account_id", b"psp_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_bps: _TypeAlias = _typing.Literal["cost_bps"]  # noqa: Y015
+    _WhichOneofArgType__cost_bps: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps"]  # noqa: Y015
+    _WhichOneofReturnType__cost_fixed: _TypeAlias = _typing.Literal["cost_fixed"]  # noqa: Y015
+    _WhichOneofArgType__cost_fixed: _TypeAlias = _typing.Literal["_cost_fixed", b"_cost_fixed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_bps) -> _WhichOneofReturnType__cost_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_fixed) -> _WhichOneofReturnType__cost_fixed | None: ...
 
 Global___PspAccountUpdated: _TypeAlias = PspAccountUpdated  # noqa: Y015
 
@@ -1436,3 +1491,119 @@ class TransactionResolved(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TransactionResolved: _TypeAlias = TransactionResolved  # noqa: Y015
+
+@_typing.final
+class PaymentIntentRouted(_message.Message):
+    """It was decided which PSP accounts a payment goes to; the call to the first of them comes next."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def decision(self) -> _routing_pb2.RoutingDecision:
+        """The decision, with everything that it was made from."""
+
+    def __init__(
+        self,
+        *,
+        decision: _routing_pb2.RoutingDecision | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentIntentRouted: _TypeAlias = PaymentIntentRouted  # noqa: Y015
+
+@_typing.final
+class RoutingRulesSet(_message.Message):
+    """A merchant's routing rules were replaced; their version is the event's aggregate version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rules(self) -> _routing_pb2.RoutingRules:
+        """The rules from now on."""
+
+    def __init__(
+        self,
+        *,
+        rules: _routing_pb2.RoutingRules | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rules", b"rules"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoutingRulesSet: _TypeAlias = RoutingRulesSet  # noqa: Y015
+
+@_typing.final
+class ExperimentStarted(_message.Message):
+    """An experiment was started."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARMS_FIELD_NUMBER: _builtins.int
+    GUARDRAIL_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    name: _builtins.str
+    """A name for people."""
+    @_builtins.property
+    def arms(self) -> _containers.RepeatedCompositeFieldContainer[_routing_pb2.ExperimentArm]:
+        """Its arms; the first is the control."""
+
+    @_builtins.property
+    def guardrail(self) -> _routing_pb2.ExperimentGuardrail:
+        """What ends it by itself."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arms: _abc.Iterable[_routing_pb2.ExperimentArm] | None = ...,
+        guardrail: _routing_pb2.ExperimentGuardrail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guardrail", b"guardrail"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arms", b"arms", "experiment_id", b"experiment_id", "guardrail", b"guardrail", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExperimentStarted: _TypeAlias = ExperimentStarted  # noqa: Y015
+
+@_typing.final
+class ExperimentStopped(_message.Message):
+    """The experiment that was running was stopped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STOPPED_FOR_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.str
+    """The experiment."""
+    reason: _routing_pb2.ExperimentStopReason.ValueType
+    """Why."""
+    stopped_for: _builtins.str
+    """The arm that the guardrail stopped it for."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.str = ...,
+        reason: _routing_pb2.ExperimentStopReason.ValueType = ...,
+        stopped_for: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "reason", b"reason", "stopped_for", b"stopped_for"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExperimentStopped: _TypeAlias = ExperimentStopped  # noqa: Y015

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19payflow/v1/merchant.proto\x12\npayflow.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x01\n\x08Merchant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1e\n\x04mode\x18\x03 \x01(\x0e\x32\x10.payflow.v1.Mode\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb0\x02\n\nPspAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x1e\n\x04mode\x18\x04 \x01(\x0e\x32\x10.payflow.v1.Mode\x12\x0f\n\x07\x66\x65\x65_bps\x18\x05 \x01(\x05\x12\x11\n\tfee_fixed\x18\x06 \x01(\x03\x12\x16\n\x0e\x63redential_ref\x18\x07 \x01(\t\x12\x10\n\x08priority\x18\x08 \x01(\x05\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x0f\n\x07version\x18\n \x01(\x03\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x15\x43reateMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1e\n\x04mode\x18\x03 \x01(\x0e\x32\x10.payflow.v1.Mode\")\n\x12GetMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\"=\n\x14ListMerchantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x15ListMerchantsResponse\x12\'\n\tmerchants\x18\x01 \x03(\x0b\x32\x14.payflow.v1.Merchant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x15UpdateMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\xac\x01\n\x17\x43reatePspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x14\n\x07\x66\x65\x65_bps\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tfee_fixed\x18\x05 \x01(\x03\x12\x16\n\x0e\x63redential_ref\x18\x06 \x01(\t\x12\x10\n\x08priority\x18\x07 \x01(\x05\x42\n\n\x08_fee_bps\"7\n\x14GetPspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"-\n\x16ListPspAccountsRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\"G\n\x17ListPspAccountsResponse\x12,\n\x0cpsp_accounts\x18\x01 \x03(\x0b\x32\x16.payflow.v1.PspAccount\"\xf8\x01\n\x17UpdatePspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x14\n\x07\x66\x65\x65_bps\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tfee_fixed\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0e\x63redential_ref\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08priority\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x07 \x01(\x08H\x04\x88\x01\x01\x42\n\n\x08_fee_bpsB\x0c\n\n_fee_fixedB\x11\n\x0f_credential_refB\x0b\n\t_priorityB\n\n\x08_enabled*:\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_TEST\x10\x01\x12\r\n\tMODE_LIVE\x10\x02\x32\xe5\x07\n\x0fMerchantService\x12\x63\n\x0e\x43reateMerchant\x12!.payflow.v1.CreateMerchantRequest\x1a\x14.payflow.v1.Merchant\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/merchants:\x01*\x12h\n\x0bGetMerchant\x12\x1e.payflow.v1.GetMerchantRequest\x1a\x14.payflow.v1.Merchant\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/merchants/{merchant_id}\x12k\n\rListMerchants\x12 .payflow.v1.ListMerchantsRequest\x1a!.payflow.v1.ListMerchantsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/merchants\x12q\n\x0eUpdateMerchant\x12!.payflow.v1.UpdateMerchantRequest\x1a\x14.payflow.v1.Merchant\"&\x82\xd3\xe4\x93\x02 2\x1b/v1/merchants/{merchant_id}:\x01*\x12\x84\x01\n\x10\x43reatePspAccount\x12#.payflow.v1.CreatePspAccountRequest\x1a\x16.payflow.v1.PspAccount\"3\x82\xd3\xe4\x93\x02-\"(/v1/merchants/{merchant_id}/psp_accounts:\x01*\x12\x80\x01\n\rGetPspAccount\x12 .payflow.v1.GetPspAccountRequest\x1a\x16.payflow.v1.PspAccount\"5\x82\xd3\xe4\x93\x02/\x12-/v1/merchants/{merchant_id}/psp_accounts/{id}\x12\x8c\x01\n\x0fListPspAccounts\x12\".payflow.v1.ListPspAccountsRequest\x1a#.payflow.v1.ListPspAccountsResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/merchants/{merchant_id}/psp_accounts\x12\x89\x01\n\x10UpdatePspAccount\x12#.payflow.v1.UpdatePspAccountRequest\x1a\x16.payflow.v1.PspAccount\"8\x82\xd3\xe4\x93\x02\x32\x32-/v1/merchants/{merchant_id}/psp_accounts/{id}:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19payflow/v1/merchant.proto\x12\npayflow.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb5\x01\n\x08Merchant\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1e\n\x04mode\x18\x03 \x01(\x0e\x32\x10.payflow.v1.Mode\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xfc\x02\n\nPspAccount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x1e\n\x04mode\x18\x04 \x01(\x0e\x32\x10.payflow.v1.Mode\x12\x0f\n\x07\x66\x65\x65_bps\x18\x05 \x01(\x05\x12\x11\n\tfee_fixed\x18\x06 \x01(\x03\x12\x16\n\x0e\x63redential_ref\x18\x07 \x01(\t\x12\x10\n\x08priority\x18\x08 \x01(\x05\x12\x0f\n\x07\x65nabled\x18\t \x01(\x08\x12\x0f\n\x07version\x18\n \x01(\x03\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\x08\x63ost_bps\x18\r \x01(\x05H\x00\x88\x01\x01\x12\x17\n\ncost_fixed\x18\x0e \x01(\x03H\x01\x88\x01\x01\x42\x0b\n\t_cost_bpsB\r\n\x0b_cost_fixed\"Z\n\x15\x43reateMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x1e\n\x04mode\x18\x03 \x01(\x0e\x32\x10.payflow.v1.Mode\")\n\x12GetMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\"=\n\x14ListMerchantsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"Y\n\x15ListMerchantsResponse\x12\'\n\tmerchants\x18\x01 \x03(\x0b\x32\x14.payflow.v1.Merchant\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x15UpdateMerchantRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\xf8\x01\n\x17\x43reatePspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x11\n\tconnector\x18\x03 \x01(\t\x12\x14\n\x07\x66\x65\x65_bps\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tfee_fixed\x18\x05 \x01(\x03\x12\x16\n\x0e\x63redential_ref\x18\x06 \x01(\t\x12\x10\n\x08priority\x18\x07 \x01(\x05\x12\x15\n\x08\x63ost_bps\x18\x08 \x01(\x05H\x01\x88\x01\x01\x12\x17\n\ncost_fixed\x18\t \x01(\x03H\x02\x88\x01\x01\x42\n\n\x08_fee_bpsB\x0b\n\t_cost_bpsB\r\n\x0b_cost_fixed\"7\n\x14GetPspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"-\n\x16ListPspAccountsRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\"G\n\x17ListPspAccountsResponse\x12,\n\x0cpsp_accounts\x18\x01 \x03(\x0b\x32\x16.payflow.v1.PspAccount\"\xc4\x02\n\x17UpdatePspAccountRequest\x12\x13\n\x0bmerchant_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x14\n\x07\x66\x65\x65_bps\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x16\n\tfee_fixed\x18\x04 \x01(\x03H\x01\x88\x01\x01\x12\x1b\n\x0e\x63redential_ref\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08priority\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12\x14\n\x07\x65nabled\x18\x07 \x01(\x08H\x04\x88\x01\x01\x12\x15\n\x08\x63ost_bps\x18\x08 \x01(\x05H\x05\x88\x01\x01\x12\x17\n\ncost_fixed\x18\t \x01(\x03H\x06\x88\x01\x01\x42\n\n\x08_fee_bpsB\x0c\n\n_fee_fixedB\x11\n\x0f_credential_refB\x0b\n\t_priorityB\n\n\x08_enabledB\x0b\n\t_cost_bpsB\r\n\x0b_cost_fixed*:\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_TEST\x10\x01\x12\r\n\tMODE_LIVE\x10\x02\x32\xe5\x07\n\x0fMerchantService\x12\x63\n\x0e\x43reateMerchant\x12!.payflow.v1.CreateMerchantRequest\x1a\x14.payflow.v1.Merchant\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/merchants:\x01*\x12h\n\x0bGetMerchant\x12\x1e.payflow.v1.GetMerchantRequest\x1a\x14.payflow.v1.Merchant\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/merchants/{merchant_id}\x12k\n\rListMerchants\x12 .payflow.v1.ListMerchantsRequest\x1a!.payflow.v1.ListMerchantsResponse\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/v1/merchants\x12q\n\x0eUpdateMerchant\x12!.payflow.v1.UpdateMerchantRequest\x1a\x14.payflow.v1.Merchant\"&\x82\xd3\xe4\x93\x02 2\x1b/v1/merchants/{merchant_id}:\x01*\x12\x84\x01\n\x10\x43reatePspAccount\x12#.payflow.v1.CreatePspAccountRequest\x1a\x16.payflow.v1.PspAccount\"3\x82\xd3\xe4\x93\x02-\"(/v1/merchants/{merchant_id}/psp_accounts:\x01*\x12\x80\x01\n\rGetPspAccount\x12 .payflow.v1.GetPspAccountRequest\x1a\x16.payflow.v1.PspAccount\"5\x82\xd3\xe4\x93\x02/\x12-/v1/merchants/{merchant_id}/psp_accounts/{id}\x12\x8c\x01\n\x0fListPspAccounts\x12\".payflow.v1.ListPspAccountsRequest\x1a#.payflow.v1.ListPspAccountsResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/merchants/{merchant_id}/psp_accounts\x12\x89\x01\n\x10UpdatePspAccount\x12#.payflow.v1.UpdatePspAccountRequest\x1a\x16.payflow.v1.PspAccount\"8\x82\xd3\xe4\x93\x02\x32\x32-/v1/merchants/{merchant_id}/psp_accounts/{id}:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,32 +49,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MERCHANTSERVICE'].methods_by_name['ListPspAccounts']._serialized_options = b'\202\323\344\223\002*\022(/v1/merchants/{merchant_id}/psp_accounts'
   _globals['_MERCHANTSERVICE'].methods_by_name['UpdatePspAccount']._loaded_options = None
   _globals['_MERCHANTSERVICE'].methods_by_name['UpdatePspAccount']._serialized_options = b'\202\323\344\223\00222-/v1/merchants/{merchant_id}/psp_accounts/{id}:\001*'
-  _globals['_MODE']._serialized_start=1561
-  _globals['_MODE']._serialized_end=1619
+  _globals['_MODE']._serialized_start=1789
+  _globals['_MODE']._serialized_end=1847
   _globals['_MERCHANT']._serialized_start=105
   _globals['_MERCHANT']._serialized_end=286
   _globals['_PSPACCOUNT']._serialized_start=289
-  _globals['_PSPACCOUNT']._serialized_end=593
-  _globals['_CREATEMERCHANTREQUEST']._serialized_start=595
-  _globals['_CREATEMERCHANTREQUEST']._serialized_end=685
-  _globals['_GETMERCHANTREQUEST']._serialized_start=687
-  _globals['_GETMERCHANTREQUEST']._serialized_end=728
-  _globals['_LISTMERCHANTSREQUEST']._serialized_start=730
-  _globals['_LISTMERCHANTSREQUEST']._serialized_end=791
-  _globals['_LISTMERCHANTSRESPONSE']._serialized_start=793
-  _globals['_LISTMERCHANTSRESPONSE']._serialized_end=882
-  _globals['_UPDATEMERCHANTREQUEST']._serialized_start=884
-  _globals['_UPDATEMERCHANTREQUEST']._serialized_end=956
-  _globals['_CREATEPSPACCOUNTREQUEST']._serialized_start=959
-  _globals['_CREATEPSPACCOUNTREQUEST']._serialized_end=1131
-  _globals['_GETPSPACCOUNTREQUEST']._serialized_start=1133
-  _globals['_GETPSPACCOUNTREQUEST']._serialized_end=1188
-  _globals['_LISTPSPACCOUNTSREQUEST']._serialized_start=1190
-  _globals['_LISTPSPACCOUNTSREQUEST']._serialized_end=1235
-  _globals['_LISTPSPACCOUNTSRESPONSE']._serialized_start=1237
-  _globals['_LISTPSPACCOUNTSRESPONSE']._serialized_end=1308
-  _globals['_UPDATEPSPACCOUNTREQUEST']._serialized_start=1311
-  _globals['_UPDATEPSPACCOUNTREQUEST']._serialized_end=1559
-  _globals['_MERCHANTSERVICE']._serialized_start=1622
-  _globals['_MERCHANTSERVICE']._serialized_end=2619
+  _globals['_PSPACCOUNT']._serialized_end=669
+  _globals['_CREATEMERCHANTREQUEST']._serialized_start=671
+  _globals['_CREATEMERCHANTREQUEST']._serialized_end=761
+  _globals['_GETMERCHANTREQUEST']._serialized_start=763
+  _globals['_GETMERCHANTREQUEST']._serialized_end=804
+  _globals['_LISTMERCHANTSREQUEST']._serialized_start=806
+  _globals['_LISTMERCHANTSREQUEST']._serialized_end=867
+  _globals['_LISTMERCHANTSRESPONSE']._serialized_start=869
+  _globals['_LISTMERCHANTSRESPONSE']._serialized_end=958
+  _globals['_UPDATEMERCHANTREQUEST']._serialized_start=960
+  _globals['_UPDATEMERCHANTREQUEST']._serialized_end=1032
+  _globals['_CREATEPSPACCOUNTREQUEST']._serialized_start=1035
+  _globals['_CREATEPSPACCOUNTREQUEST']._serialized_end=1283
+  _globals['_GETPSPACCOUNTREQUEST']._serialized_start=1285
+  _globals['_GETPSPACCOUNTREQUEST']._serialized_end=1340
+  _globals['_LISTPSPACCOUNTSREQUEST']._serialized_start=1342
+  _globals['_LISTPSPACCOUNTSREQUEST']._serialized_end=1387
+  _globals['_LISTPSPACCOUNTSRESPONSE']._serialized_start=1389
+  _globals['_LISTPSPACCOUNTSRESPONSE']._serialized_end=1460
+  _globals['_UPDATEPSPACCOUNTREQUEST']._serialized_start=1463
+  _globals['_UPDATEPSPACCOUNTREQUEST']._serialized_end=1787
+  _globals['_MERCHANTSERVICE']._serialized_start=1850
+  _globals['_MERCHANTSERVICE']._serialized_end=2847
 # @@protoc_insertion_point(module_scope)

@@ -108,6 +108,8 @@ class PspAccount(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    COST_BPS_FIELD_NUMBER: _builtins.int
+    COST_FIXED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, chosen by the caller, unique in the merchant: at most 40 lower-case letters, digits, `_`, `-`."""
     merchant_id: _builtins.str
@@ -128,6 +130,12 @@ class PspAccount(_message.Message):
     """A disabled account takes no new payments; it still finishes those it has."""
     version: _builtins.int
     """The version of the merchant at which this account last changed."""
+    cost_bps: _builtins.int
+    """What the PSP keeps of a payment in hundredths of a percent, where that was negotiated; otherwise what
+    the connector states counts. Routing by cost goes by it.
+    """
+    cost_fixed: _builtins.int
+    """What the PSP keeps of each payment in minor units of its currency, where that was negotiated."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -151,12 +159,21 @@ class PspAccount(_message.Message):
         version: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        cost_bps: _builtins.int | None = ...,
+        cost_fixed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "created_at", b"created_at", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "mode", b"mode", "priority", b"priority", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "connector", b"connector", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "created_at", b"created_at", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "mode", b"mode", "priority", b"priority", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_bps: _TypeAlias = _typing.Literal["cost_bps"]  # noqa: Y015
+    _WhichOneofArgType__cost_bps: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps"]  # noqa: Y015
+    _WhichOneofReturnType__cost_fixed: _TypeAlias = _typing.Literal["cost_fixed"]  # noqa: Y015
+    _WhichOneofArgType__cost_fixed: _TypeAlias = _typing.Literal["_cost_fixed", b"_cost_fixed"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_bps) -> _WhichOneofReturnType__cost_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_fixed) -> _WhichOneofReturnType__cost_fixed | None: ...
 
 Global___PspAccount: _TypeAlias = PspAccount  # noqa: Y015
 
@@ -307,6 +324,8 @@ class CreatePspAccountRequest(_message.Message):
     FEE_FIXED_FIELD_NUMBER: _builtins.int
     CREDENTIAL_REF_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    COST_BPS_FIELD_NUMBER: _builtins.int
+    COST_FIXED_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """The merchant."""
     id: _builtins.str
@@ -321,6 +340,10 @@ class CreatePspAccountRequest(_message.Message):
     """Where the credentials are kept; never the credentials."""
     priority: _builtins.int
     """Accounts with a lower number are tried first, 0 to 1,000."""
+    cost_bps: _builtins.int
+    """What the PSP keeps in hundredths of a percent, 0 to 10,000; what the connector states when not given."""
+    cost_fixed: _builtins.int
+    """What the PSP keeps of each payment in minor units, 0 or more; what the connector states when not given."""
     def __init__(
         self,
         *,
@@ -331,13 +354,24 @@ class CreatePspAccountRequest(_message.Message):
         fee_fixed: _builtins.int = ...,
         credential_ref: _builtins.str = ...,
         priority: _builtins.int = ...,
+        cost_bps: _builtins.int | None = ...,
+        cost_fixed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "fee_bps", b"fee_bps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "_fee_bps", b"_fee_bps", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "fee_bps", b"fee_bps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps", "connector", b"connector", "credential_ref", b"credential_ref", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "priority", b"priority"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "_fee_bps", b"_fee_bps", "connector", b"connector", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "credential_ref", b"credential_ref", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost_bps: _TypeAlias = _typing.Literal["cost_bps"]  # noqa: Y015
+    _WhichOneofArgType__cost_bps: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps"]  # noqa: Y015
+    _WhichOneofReturnType__cost_fixed: _TypeAlias = _typing.Literal["cost_fixed"]  # noqa: Y015
+    _WhichOneofArgType__cost_fixed: _TypeAlias = _typing.Literal["_cost_fixed", b"_cost_fixed"]  # noqa: Y015
     _WhichOneofReturnType__fee_bps: _TypeAlias = _typing.Literal["fee_bps"]  # noqa: Y015
     _WhichOneofArgType__fee_bps: _TypeAlias = _typing.Literal["_fee_bps", b"_fee_bps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_bps) -> _WhichOneofReturnType__cost_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_fixed) -> _WhichOneofReturnType__cost_fixed | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__fee_bps) -> _WhichOneofReturnType__fee_bps | None: ...
 
 Global___CreatePspAccountRequest: _TypeAlias = CreatePspAccountRequest  # noqa: Y015
@@ -427,6 +461,8 @@ class UpdatePspAccountRequest(_message.Message):
     CREDENTIAL_REF_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     ENABLED_FIELD_NUMBER: _builtins.int
+    COST_BPS_FIELD_NUMBER: _builtins.int
+    COST_FIXED_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """The merchant."""
     id: _builtins.str
@@ -441,6 +477,10 @@ class UpdatePspAccountRequest(_message.Message):
     """Accounts with a lower number are tried first, 0 to 1,000."""
     enabled: _builtins.bool
     """Whether it takes new payments."""
+    cost_bps: _builtins.int
+    """What the PSP keeps in hundredths of a percent, 0 to 10,000."""
+    cost_fixed: _builtins.int
+    """What the PSP keeps of each payment in minor units, 0 or more."""
     def __init__(
         self,
         *,
@@ -451,11 +491,17 @@ class UpdatePspAccountRequest(_message.Message):
         credential_ref: _builtins.str | None = ...,
         priority: _builtins.int | None = ...,
         enabled: _builtins.bool | None = ...,
+        cost_bps: _builtins.int | None = ...,
+        cost_fixed: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_credential_ref", b"_credential_ref", "_enabled", b"_enabled", "_fee_bps", b"_fee_bps", "_fee_fixed", b"_fee_fixed", "_priority", b"_priority", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "_credential_ref", b"_credential_ref", "_enabled", b"_enabled", "_fee_bps", b"_fee_bps", "_fee_fixed", b"_fee_fixed", "_priority", b"_priority", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "priority", b"priority"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_credential_ref", b"_credential_ref", "_enabled", b"_enabled", "_fee_bps", b"_fee_bps", "_fee_fixed", b"_fee_fixed", "_priority", b"_priority", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "priority", b"priority"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps", "_cost_fixed", b"_cost_fixed", "_credential_ref", b"_credential_ref", "_enabled", b"_enabled", "_fee_bps", b"_fee_bps", "_fee_fixed", b"_fee_fixed", "_priority", b"_priority", "cost_bps", b"cost_bps", "cost_fixed", b"cost_fixed", "credential_ref", b"credential_ref", "enabled", b"enabled", "fee_bps", b"fee_bps", "fee_fixed", b"fee_fixed", "id", b"id", "merchant_id", b"merchant_id", "priority", b"priority"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost_bps: _TypeAlias = _typing.Literal["cost_bps"]  # noqa: Y015
+    _WhichOneofArgType__cost_bps: _TypeAlias = _typing.Literal["_cost_bps", b"_cost_bps"]  # noqa: Y015
+    _WhichOneofReturnType__cost_fixed: _TypeAlias = _typing.Literal["cost_fixed"]  # noqa: Y015
+    _WhichOneofArgType__cost_fixed: _TypeAlias = _typing.Literal["_cost_fixed", b"_cost_fixed"]  # noqa: Y015
     _WhichOneofReturnType__credential_ref: _TypeAlias = _typing.Literal["credential_ref"]  # noqa: Y015
     _WhichOneofArgType__credential_ref: _TypeAlias = _typing.Literal["_credential_ref", b"_credential_ref"]  # noqa: Y015
     _WhichOneofReturnType__enabled: _TypeAlias = _typing.Literal["enabled"]  # noqa: Y015
@@ -466,6 +512,10 @@ class UpdatePspAccountRequest(_message.Message):
     _WhichOneofArgType__fee_fixed: _TypeAlias = _typing.Literal["_fee_fixed", b"_fee_fixed"]  # noqa: Y015
     _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
     _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_bps) -> _WhichOneofReturnType__cost_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_fixed) -> _WhichOneofReturnType__cost_fixed | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__credential_ref) -> _WhichOneofReturnType__credential_ref | None: ...
     @_typing.overload

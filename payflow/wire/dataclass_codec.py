@@ -81,13 +81,17 @@ def _reader(name: str, hint: Any) -> Callable[[Message], Any]:
         nested: Any = hint
         return lambda message: _present(message, name, lambda part: parse(part, nested), optional)
     if get_origin(hint) is tuple:
-        item: Any = get_args(hint)[0]
-        if item is str:
-            return lambda message: tuple(getattr(message, name))
-        return lambda message: tuple(parse(part, item) for part in getattr(message, name))
+        return _tuple_reader(name, get_args(hint)[0])
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _enum_reader(name, hint)
-    return lambda message: getattr(message, name)
+    return lambda message: _present(message, name, lambda content: content, optional)
+
+
+def _tuple_reader(name: str, item: Any) -> Callable[[Message], Any]:
+    if is_dataclass(item):
+        nested: Any = item
+        return lambda message: tuple(parse(part, nested) for part in getattr(message, name))
+    return lambda message: tuple(getattr(message, name))
 
 
 def _enum_reader(name: str, members: type[StrEnum]) -> Callable[[Message], Any]:

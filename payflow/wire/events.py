@@ -11,12 +11,16 @@ from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
 from payflow.wire.dataclass_codec import fill, parse
 
 SCHEMA_VERSION = 1
-_AGGREGATES = ("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction")
+_AGGREGATES = (
+    *("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction"),
+    *("routing", "experiment"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,12 @@ def _event_type(domain: type[Event]) -> EventType:
 
 _TYPES = tuple(
     _event_type(domain)
-    for domain in (*intent_events.IntentEvent.__args__, *MerchantEvent.__args__, *LedgerEvent.__args__)
+    for domain in (
+        *intent_events.IntentEvent.__args__,
+        *MerchantEvent.__args__,
+        *LedgerEvent.__args__,
+        *RoutingEvent.__args__,
+    )
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}
 BY_NAME = {one.name: one for one in _TYPES}

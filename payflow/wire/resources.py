@@ -16,8 +16,10 @@ from payflow.domain.resources import (
     Resource,
     TransactionView,
 )
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.state import RulesVersion
 from payflow.v1 import merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2
-from payflow.wire import ledger
+from payflow.wire import ledger, routing
 from payflow.wire.timestamps import timestamp
 
 
@@ -35,6 +37,8 @@ def to_message(resource: Resource) -> Message:
 to_message.register(AccountView, ledger.account)
 to_message.register(TransactionView, ledger.transaction)
 to_message.register(BulkResult, ledger.bulk)
+to_message.register(RulesVersion, routing.rules_version)
+to_message.register(Experiment, routing.experiment)
 
 
 @to_message.register
@@ -130,6 +134,8 @@ def _(account: PspAccount) -> merchant_pb2.PspAccount:
         version=account.version,
         created_at=timestamp(account.created_at),
         updated_at=timestamp(account.updated_at),
+        cost_bps=account.cost_bps,
+        cost_fixed=account.cost_fixed,
     )
 
 

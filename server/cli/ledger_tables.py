@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC
 
 import click
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from payflow.v1 import ledger_pb2 as pb
 from server.cli.amounts import major_units
-from server.cli.output import print_fields, print_table
+from server.cli.output import print_fields, print_table, time_text
 from server.gateway.enum_names import enum_names
 
 BALANCES = ("ACCOUNT", "CURRENCY", "POSTED", "PENDING DEBITS", "PENDING CREDITS", "AVAILABLE", "VERSION")
@@ -79,9 +77,9 @@ def print_transaction(transaction: pb.Transaction) -> None:
         "reverses": transaction.reverses_transaction_id,
         "resolves": transaction.resolves_transaction_id,
         "metadata": " ".join(f"{key}={value}" for key, value in sorted(transaction.metadata.items())),
-        "effective at": _time(transaction.effective_at) if transaction.HasField("effective_at") else "",
-        "created at": _time(transaction.created_at),
-        "expires at": _time(transaction.expires_at) if transaction.HasField("expires_at") else "",
+        "effective at": time_text(transaction.effective_at) if transaction.HasField("effective_at") else "",
+        "created at": time_text(transaction.created_at),
+        "expires at": time_text(transaction.expires_at) if transaction.HasField("expires_at") else "",
     }
     print_fields({name: value for name, value in fields.items() if value})
     click.echo()
@@ -104,7 +102,7 @@ def _standing_row(name: str, balance: pb.Balance) -> tuple[str, ...]:
 
 
 def _statement_row(entry: pb.Entry) -> tuple[str, ...]:
-    return (_time(entry.recorded_at), entry.transaction_id, _layer(entry), *_moved(entry))
+    return (time_text(entry.recorded_at), entry.transaction_id, _layer(entry), *_moved(entry))
 
 
 def _entry_row(entry: pb.Entry) -> tuple[str, ...]:
@@ -119,8 +117,3 @@ def _moved(entry: pb.Entry) -> tuple[str, ...]:
 
 def _layer(entry: pb.Entry) -> str:
     return "release" if entry.releases else _LAYERS.get(entry.layer, "")
-
-
-def _time(at: Timestamp) -> str:
-    """Always to the microsecond, so that columns align and a time can be asked for again."""
-    return at.ToDatetime(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

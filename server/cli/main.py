@@ -24,6 +24,9 @@ COMMANDS = {
     "intents": _Entry("server.cli.intents", "Find payments whose outcome is not known, and ask their PSP."),
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
+    "routing": _Entry(
+        "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
+    ),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }

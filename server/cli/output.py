@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import UTC
 from typing import Any
 
 import click
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from server.gateway.json_encoder import MessageEncoder
 
@@ -54,6 +56,11 @@ def print_table(
             for cell, name, width in zip(row, columns, widths, strict=True)
         )
         click.echo("  ".join(padded).rstrip())
+
+
+def time_text(at: Timestamp) -> str:
+    """Always to the microsecond, so that columns align and a time can be asked for again."""
+    return at.ToDatetime(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _values(resource: Message) -> dict[str, Any]:

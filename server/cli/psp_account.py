@@ -29,6 +29,7 @@ def command() -> None:
     Examples:
       payflow psp-account list shop_1
       payflow psp-account create shop_1 second --connector simulator --fee-bps 250 --fee-fixed 10
+      payflow psp-account update shop_1 second --cost-bps 145 --cost-fixed 11
       payflow psp-account update shop_1 second --disable
     """
 
@@ -41,6 +42,16 @@ def _writable_fields(command: F) -> F:
         click.option(
             "--credential-ref",
             help="Where the credentials are kept, such as an environment variable; never the credentials.",
+        ),
+        click.option(
+            "--cost-fixed",
+            type=int,
+            help="What the PSP keeps of each payment, in minor units.  [default: what the connector states]",
+        ),
+        click.option(
+            "--cost-bps",
+            type=int,
+            help="What the PSP keeps, in hundredths of a percent.  [default: what the connector states]",
         ),
         click.option("--fee-fixed", type=int, help="Fixed fee of a capture, in minor units of its currency."),
         click.option(
@@ -65,6 +76,8 @@ def create(
     connector: str,
     fee_bps: int | None,
     fee_fixed: int | None,
+    cost_bps: int | None,
+    cost_fixed: int | None,
     credential_ref: str | None,
     priority: int | None,
     idempotency_key: str,
@@ -85,6 +98,8 @@ def create(
         fee_fixed=fee_fixed or 0,
         credential_ref=credential_ref or "",
         priority=priority or 0,
+        cost_bps=cost_bps,
+        cost_fixed=cost_fixed,
     )
     with merchant_service(address) as service:
         print_one(call(service.CreatePspAccount, request, idempotency_key), as_json)
@@ -124,6 +139,8 @@ def update(
     psp_account_id: str,
     fee_bps: int | None,
     fee_fixed: int | None,
+    cost_bps: int | None,
+    cost_fixed: int | None,
     credential_ref: str | None,
     priority: int | None,
     enabled: bool | None,
@@ -147,6 +164,8 @@ def update(
         credential_ref=credential_ref,
         priority=priority,
         enabled=enabled,
+        cost_bps=cost_bps,
+        cost_fixed=cost_fixed,
     )
     with merchant_service(address) as service:
         print_one(call(service.UpdatePspAccount, request, idempotency_key), as_json)

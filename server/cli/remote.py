@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
 from payflow.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
+from payflow.v1.routing_pb2_grpc import RoutingServiceStub
 from payflow.v1.webhook_pb2_grpc import WebhookServiceStub
 from server.config import Settings
 
@@ -53,6 +54,13 @@ def ledger_service(address: str | None) -> Iterator[LedgerServiceStub]:
     """The ledger service of the server at ``address``."""
     with _channel(address) as channel:
         yield LedgerServiceStub(channel)
+
+
+@contextmanager
+def routing_service(address: str | None) -> Iterator[RoutingServiceStub]:
+    """The routing service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield RoutingServiceStub(channel)
 
 
 @contextmanager

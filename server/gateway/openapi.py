@@ -18,7 +18,7 @@ from server.gateway.routes import Route
 from server.rpc.call import CORRELATION_ID, IDEMPOTENT_REPLAYED
 
 # Standard methods that change nothing, whichever HTTP method they take.
-_READS = ("Get", "List", "BatchGet")
+_READS = ("Get", "List", "BatchGet", "Validate", "Explain")
 
 _ERRORS = {
     str(status): {"$ref": "#/components/responses/Error"}

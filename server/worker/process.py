@@ -15,6 +15,7 @@ from server.config import Settings, required_database_url
 from server.rpc.exposition import expose_worker_metrics
 from server.wiring import Core
 from server.worker.expediting import PAGE, Expediting
+from server.worker.guardrails import Guardrails
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 from server.worker.webhooks import Webhooks
@@ -29,6 +30,7 @@ WEBHOOKS_EVERY_S = 0.5
 WEBHOOKS_MEASURED_EVERY_S = 10.0
 CLEANING_EVERY_S = 60.0
 CLEANING_TIMEOUT_S = 30.0
+GUARDRAILS_EVERY_S = 30.0
 SIGNAL_LATENCY_MAX_S = 0.5
 
 
@@ -48,6 +50,7 @@ def run(settings: Settings, make_core: Callable[[Settings], Core] = Core) -> int
 
 def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
     recovery = Recovery(core.ports, core.due, stop.is_set)
+    guardrails = Guardrails(core.ports, stop.is_set)
     webhooks = Webhooks(core.ports, core.webhooks, core.lease, stop.is_set)
 
     def measure_webhooks() -> int:
@@ -70,6 +73,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
         _loop("webhooks' age", measure_webhooks, WEBHOOKS_MEASURED_EVERY_S, 1, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
         _loop("cleaning of webhooks", clean_inbox, CLEANING_EVERY_S, INBOX_BATCH_MAX, stop),
+        _loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, 1, stop),
     ]
     log.info("worker ready")
     # Not one long wait: a signal in the last moment before it would only be noticed at its end.

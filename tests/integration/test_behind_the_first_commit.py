@@ -48,7 +48,7 @@ def test_the_call_is_made_although_the_deadline_passes_during_the_commit(
 
     tap.before = outlast_the_deadline
     call = Call(Origin("test", "slow"), deadline, IdempotencyClaim("key", b"1" * 32))
-    authorize_payment_intent(payflow.core.ports, call, view.intent, "")
+    authorize_payment_intent(payflow.core.ports, call, view, "")
     assert len(payflow.connector.executed) == 1
     assert payflow.caller.get(intent_id).status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED
 

@@ -16,6 +16,8 @@ from tests.in_process import InProcess, in_process
 TABLES = (
     "merchants",
     "psp_accounts",
+    "routing_rules",
+    "routing_experiments",
     "payment_intents",
     "refunds",
     "psp_attempts",

@@ -25,6 +25,8 @@ from payflow.store import (
     merchant_directory,
     payments_reader,
     read_pool,
+    routing_directory,
+    routing_reader,
     writer_connection,
     writing,
     writing_ledger,
@@ -35,6 +37,8 @@ from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
 from payflow.store.payments_reader import PaymentsReader
+from payflow.store.routing_directory import RoutingDirectory
+from payflow.store.routing_reader import RoutingReader
 from tests import big_database
 from tests.big_database import BUSY, INTENTS
 from tests.databases import Database
@@ -236,3 +240,29 @@ def test_background_sweeps(database: Database, pool: NotingPool) -> None:
         plans += _plans(key_cleaner.SESSION, database, [Asked(key_cleaner.DELETE_EXPIRED, expiry)])
         for plan in plans:
             _assert_indexed(plan, SWEEP_MAX + (SWEEP_ROWS_MAX if found else 0))
+
+
+def test_routing_reads(database: Database, pool: NotingPool) -> None:
+    """Decisions need nothing of the database while what they need is fresh."""
+    assign = """
+        UPDATE payment_intents SET experiment_id = 'exp_1' WHERE merchant_id = %s AND id > %s AND id <= %s
+    """
+    with psycopg.connect(database.owner_url) as connection:
+        connection.execute(assign, [BUSY, _intent(INTENTS - 1_000), _intent(INTENTS)])
+    directory, routing = RoutingDirectory(pool, elapsed_s=lambda: 0.0), RoutingReader(pool)
+    for _ in range(2):
+        assert directory.find(BUSY, FOREVER).version == 0
+    assert {one.sql for one in pool.asked} == _named(routing_directory)
+    assert len(pool.asked) == 2
+    assert routing.rules(BUSY, 1, FOREVER) is None
+    assert routing.rule_versions(BUSY, 9, PAGE, FOREVER) == []
+    assert routing.experiment(BUSY, "exp_1", FOREVER) is None
+    assert routing.experiments(BUSY, "", PAGE, FOREVER) == []
+    assert routing.running_experiments(PAGE, FOREVER) == []
+    assert routing.decision(BUSY, _intent(5_000), FOREVER) is None
+    [tally] = routing.tallies(BUSY, "exp_1", FOREVER)[""]
+    assert (tally.assigned, tally.approved, tally.amount) == (500, 500, 500_000)
+    assert _named(routing_reader, "NEWEST", "_ROUTED") <= {one.sql for one in pool.asked}
+    for plan in _plans(read_pool.SESSION, database, pool.asked):
+        is_counted = plan.statement == routing_reader.TALLIES
+        _assert_indexed(plan, tally.assigned * 2 if is_counted else LOOK_UP_MAX)

@@ -37,6 +37,7 @@ FOREVER = float("inf")
 NOTHING_HAPPENED = NotExecuted(Failure("psp_unreachable", "nothing was executed"))
 FINISHED_ONCE = [
     "payment_intent.created",
+    "payment_intent.routed",
     "payment_intent.operation_started",
     "attempt.resumed",
     "payment_intent.authorized",
@@ -82,7 +83,7 @@ def test_recoveries_that_race_resolve_each_attempt_once(payflow: InProcess) -> N
     assert len(payflow.connector.looked_up) == FLOWS
     for intent_id in intent_ids:
         events = events_of(payflow.url, intent_id)
-        assert events == [*FINISHED_ONCE[:2], "attempt.outcome_unknown", *FINISHED_ONCE[2:]]
+        assert events == [*FINISHED_ONCE[:3], "attempt.outcome_unknown", *FINISHED_ONCE[3:]]
         assert effects_by_intent(payflow.simulator)[intent_id] == [("authorize", 10_000)]
     assert_books_right(payflow.url)
     assert_psp_agrees(payflow.url, payflow.simulator)
@@ -227,7 +228,7 @@ def test_who_slept_past_the_lease_makes_no_call(payflow: InProcess) -> None:
         call = Call(Origin("test", "sleeper"), None)
         view = core.ports.payments.payment_intent("merchant_test", intent_id, FOREVER)
         assert view is not None
-        answer = authorize_payment_intent(core.ports, call, view.intent, "")
+        answer = authorize_payment_intent(core.ports, call, view, "")
     assert isinstance(answer.resource, PaymentIntentView)
     assert answer.resource.intent.status is IntentStatus.CAPTURED
     assert effects_by_intent(payflow.simulator) == {intent_id: [("sale", 10_000)]}

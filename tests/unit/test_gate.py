@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
@@ -162,6 +163,20 @@ def test_an_open_breaker_uses_up_none_of_the_limit() -> None:
     gate.fail()
     assert [gate.call(DONE) for _ in range(10)] == ["breaker_open"] * 10
     assert [gate.call(DONE, CAPTURE) for _ in range(3)] == ["", "", "psp_overloaded"]
+
+
+def test_a_call_that_began_before_it_opened_does_not_count_as_its_probe() -> None:
+    gate = GateUnderTest()
+    with ThreadPoolExecutor(1) as early:
+        assert early.submit(gate.enter, gate.endpoint, AUTHORIZE).result() == ""
+        gate.fail()
+        gate.clock.forward(seconds=RULES.timeout_s)
+        assert gate.enter(gate.endpoint, AUTHORIZE) == ""
+        early.submit(gate.leave, gate.endpoint, AUTHORIZE, LOST).result()
+    assert gate.admits(gate.endpoint, AUTHORIZE)
+    gate.leave(gate.endpoint, AUTHORIZE, None)
+    assert gate.call(DONE) == ""
+    assert [gate.call(DONE) for _ in range(RULES.success_threshold + 1)] == [""] * 3
 
 
 def test_a_psp_that_answers_past_the_gate_is_tried_at_once_and_cautiously() -> None:

@@ -8,111 +8,34 @@ from datetime import timedelta
 import pytest
 
 from payflow.domain import declines
-from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import Reason
-from payflow.domain.folding.submission import Applied, Refused
+from payflow.domain.folding.submission import Refused
 from payflow.domain.intent import events as e
 from payflow.domain.intent.commands import (
-    ApplyNotice,
-    RecordOutcome,
     StartAuthorize,
     StartCancel,
     StartCapture,
-    StartRefund,
 )
 from payflow.domain.intent.state import (
-    Attempt,
     AttemptState,
     CancellationReason,
     CaptureMethod,
-    PaymentIntent,
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.intent.waiting import ACCEPTED_SCHEDULE
-from payflow.domain.ledger.account import Balance
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
     Accepted,
-    ActionRequired,
     Approved,
     Declined,
-    NextAction,
     NotExecuted,
     OperationType,
     Outcome,
     Unknown,
 )
-from tests.core import LEASE, SECOND, Core, outcome_of
-
-AMOUNT = 10_000
-ENDPOINTS = {SIMULATOR: Endpoint(SIMULATOR, ""), SECOND: Endpoint(SIMULATOR, "B")}
-APPROVED = Approved("psp-1")
-DECLINED = Declined(declines.failure("card_declined"))
-ELSEWHERE = Declined(declines.failure("acquirer_error"))
-CHALLENGE = ActionRequired("psp-1", NextAction("redirect_to_url", "https://bank.example/"))
-
-
-class Payment:
-    """One payment at two PSPs, moved on by hand."""
-
-    def __init__(self, capture_method: CaptureMethod = CaptureMethod.MANUAL) -> None:
-        self.core = Core("notices")
-        self.core.add_merchant("shop")
-        self.core.fold(self.core.creation("shop", AMOUNT, capture_method=capture_method))
-        [self.scoped] = self.core.working.intents
-
-    @property
-    def intent(self) -> PaymentIntent:
-        return self.core.aggregate(*self.scoped).intent
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        return list(self.core.aggregate(*self.scoped).attempts.values())
-
-    def authorize(self, *outcomes: Outcome) -> None:
-        """Each next outcome is the fallback's."""
-        self.core.apply(StartAuthorize(*self.scoped, SIMULATOR, fallbacks=(SECOND,)))
-        for outcome in outcomes:
-            self.finish(outcome)
-
-    def finish(self, outcome: Outcome) -> Applied:
-        """The outcome of what is open."""
-        [attempt] = [one for one in self.attempts if one.is_open]
-        command: RecordOutcome = outcome_of("shop", attempt, outcome)
-        return self.core.apply(replace(command, fallback=SECOND))
-
-    def capture(self, outcome: Outcome, amount: int | None = None) -> None:
-        self.core.apply(StartCapture(*self.scoped, amount))
-        self.finish(outcome)
-
-    def refund(self, outcome: Outcome, amount: int | None = None) -> None:
-        self.core.apply(StartRefund(*self.scoped, amount))
-        self.finish(outcome)
-
-    def command(self, notice: Notice, account: str = SIMULATOR) -> ApplyNotice:
-        refunds = tuple(self.core.aggregate(*self.scoped).refunds)
-        return ApplyNotice(*self.scoped, notice, ENDPOINTS[account], refunds)
-
-    def hear(self, notice: Notice, account: str = SIMULATOR) -> list[type]:
-        """The kinds of events that a notice leads to."""
-        return [type(event) for event in self.core.apply(self.command(notice, account)).events]
-
-    def about(self, number: int, outcome: Outcome, after_success: bool = False) -> Notice:
-        """A notice about the attempt with this number, from 0."""
-        attempt = self.attempts[number]
-        return Notice(
-            attempt.operation,
-            outcome,
-            attempt.psp_key,
-            self.intent.psp_payment_id,
-            attempt.amount,
-            attempt.currency,
-            after_success,
-        )
-
-    def balance(self, role: str, account: str = SIMULATOR) -> Balance:
-        return self.core.working.books["shop"].balances[f"sys:{role}:{account}:USD"]
+from tests.core import LEASE, SECOND, outcome_of
+from tests.noticed_payment import AMOUNT, APPROVED, CHALLENGE, DECLINED, Payment
 
 
 def test_a_notice_ends_an_attempt_that_nobody_could_tell_of() -> None:
@@ -174,6 +97,26 @@ def test_a_payer_who_failed_ends_the_payment() -> None:
     assert payment.intent.failure == failed.failure
 
 
+def test_a_payer_who_acts_is_heard_although_a_call_to_go_on_was_given_up() -> None:
+    payment = Payment()
+    payment.authorize(CHALLENGE)
+    payment.core.apply(StartAuthorize(*payment.scoped, SIMULATOR))
+    payment.finish(NotExecuted(declines.failure("breaker_open")))
+    events = payment.hear(payment.about(0, APPROVED))
+    assert events == [e.PaymentIntentOperationStarted, e.PaymentIntentAuthorized]
+    assert payment.intent.status is IntentStatus.AUTHORIZED
+
+
+def test_a_payer_who_acts_while_the_payment_is_being_canceled_is_heard_later() -> None:
+    payment = Payment()
+    payment.authorize(CHALLENGE)
+    payment.core.apply(StartCancel(*payment.scoped))
+    refused = payment.core.run(payment.command(payment.about(0, APPROVED)))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
+    payment.finish(NotExecuted(declines.failure("breaker_open")))
+    assert payment.hear(payment.about(0, APPROVED))[-1] is e.PaymentIntentAuthorized
+
+
 def test_a_notice_under_the_first_reference_ends_the_resumed_authorization() -> None:
     payment = Payment()
     payment.authorize(CHALLENGE)
@@ -181,49 +124,6 @@ def test_a_notice_under_the_first_reference_ends_the_resumed_authorization() -> 
     payment.finish(Unknown("timed out"))
     assert payment.hear(payment.about(0, APPROVED)) == [e.PaymentIntentAuthorized]
     assert [one.state for one in payment.attempts] == [AttemptState.SUCCEEDED] * 2
-
-
-@pytest.mark.parametrize("capture_method", CaptureMethod)
-def test_a_success_after_a_failover_is_undone_at_its_psp_and_in_the_ledger(
-    capture_method: CaptureMethod,
-) -> None:
-    payment = Payment(capture_method)
-    payment.authorize(ELSEWHERE, Approved("second-1"))
-    stood = payment.intent
-    assert stood.psp_account_id == SECOND
-    stray = replace(payment.about(0, Approved("stray-1")), psp_payment_id="stray-1")
-    applied = payment.core.apply(payment.command(stray))
-    assert [type(event) for event in applied.events] == [e.AttemptStrayed]
-    assert applied.psp_call is not None
-    undoing = applied.psp_call.attempt
-    sale = capture_method is CaptureMethod.AUTOMATIC
-    assert undoing.operation is (OperationType.REFUND if sale else OperationType.CANCEL)
-    assert (undoing.psp_account_id, undoing.psp_payment_id) == (SIMULATOR, "stray-1")
-    clearing = payment.balance("psp_clearing")
-    assert (clearing.posted if sale else clearing.pending_debits) == AMOUNT
-
-    assert payment.hear(stray) == [], "told twice, undone once"
-    assert [type(event) for event in payment.finish(Unknown("timed out")).events] == [e.AttemptOutcomeUnknown]
-    assert [type(event) for event in payment.finish(Approved("void-1")).events] == [e.AttemptUndone]
-    clearing = payment.balance("psp_clearing")
-    assert (clearing.posted, clearing.pending_debits, clearing.pending_credits) == (0, 0, 0)
-    assert payment.balance("merchant_payable").posted == 0
-    ended = payment.intent
-    assert replace(ended, version=0, updated_at=stood.updated_at, attempts_started=0) == replace(
-        stood, version=0, attempts_started=0
-    )
-    assert payment.attempts[0].state is AttemptState.UNDONE
-    assert payment.hear(stray) == []
-
-
-def test_a_success_of_what_was_proven_not_executed_is_undone_too() -> None:
-    payment = Payment()
-    payment.core.apply(StartAuthorize(*payment.scoped, SIMULATOR))
-    payment.finish(NotExecuted(declines.failure("psp_refused_request")))
-    assert payment.hear(replace(payment.about(0, APPROVED), psp_payment_id="psp-1")) == [e.AttemptStrayed]
-    payment.core.apply(StartCancel(*payment.scoped))
-    payment.finish(APPROVED)
-    assert payment.intent.status is IntentStatus.CANCELED
 
 
 def test_what_a_psp_takes_in_waits_for_its_word() -> None:
@@ -263,6 +163,19 @@ def test_a_capture_that_fails_later_is_reversed_with_its_fee() -> None:
     roles = ("psp_clearing", "merchant_payable", "platform_fees")
     assert [payment.balance(role).posted for role in roles] == [0, 0, 0]
     assert payment.hear(rejected) == []
+
+
+def test_a_capture_that_fails_during_a_refund_is_reversed_behind_it() -> None:
+    payment = Payment()
+    payment.authorize(APPROVED)
+    payment.capture(APPROVED)
+    rejected = payment.about(1, DECLINED, after_success=True)
+    payment.refund(Unknown("timed out"))
+    refused = payment.core.run(payment.command(rejected))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
+    payment.finish(Declined(declines.failure("invalid_state")))
+    assert payment.hear(rejected) == [e.PaymentIntentCaptureReversed]
+    assert payment.intent.captured_amount == 0
 
 
 def test_a_refund_that_fails_later_is_the_merchant_s_again() -> None:
@@ -306,10 +219,11 @@ def test_what_could_not_be_shut_out_is_for_a_person_to_look_at_and_is_believed_a
     assert payment.hear(payment.about(0, APPROVED)) == [e.PaymentIntentAuthorized]
 
 
-def test_a_sale_whose_capture_fails_later_is_reversed() -> None:
+@pytest.mark.parametrize("told_as", [OperationType.CAPTURE, OperationType.AUTHORIZE])
+def test_a_sale_whose_capture_fails_later_is_reversed(told_as: OperationType) -> None:
     payment = Payment(CaptureMethod.AUTOMATIC)
     payment.authorize(APPROVED)
-    failed = replace(payment.about(0, DECLINED, after_success=True), operation=OperationType.CAPTURE)
+    failed = replace(payment.about(0, DECLINED, after_success=True), operation=told_as)
     assert payment.hear(replace(failed, outcome=APPROVED, after_success=False)) == []
     assert payment.hear(failed) == [e.PaymentIntentCaptureReversed]
     assert payment.balance("psp_clearing").posted == 0

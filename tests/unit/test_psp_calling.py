@@ -222,6 +222,35 @@ def test_where_a_psp_cannot_be_asked_the_same_key_asks() -> None:
     assert (psp.keys, psp.asked) == ([due.attempt.psp_key], [])
 
 
+@pytest.mark.parametrize(
+    ("call", "repeats"),
+    [
+        ({"checks": len(CHECK_SCHEDULE) - 1}, 1),
+        ({"checks": len(CHECK_SCHEDULE)}, 0),
+        ({"checks": len(CHECK_SCHEDULE), "operation": OperationType.CAPTURE, "psp_payment_id": "psp-1"}, 1),
+        ({"checks": len(CHECK_SCHEDULE), "psp_payment_id": "psp-1"}, 1),
+    ],
+    ids=["before the last check", "the last check", "a capture", "an authorization that goes on"],
+)
+def test_where_only_a_repeat_asks_it_asks_until_something_else_can_be_done(
+    call: dict[str, Any], repeats: int
+) -> None:
+    psp = Psp([TIMED_OUT], looks_up=False, shut_out=Accepted("cancel-1"))
+    Bench().resolve(psp, due_call(**call))
+    assert len(psp.keys) == repeats
+    assert psp.asked == ["shut out"] * (not repeats)
+
+
+def test_what_undoes_a_stray_payment_and_was_never_seen_is_sent_however_late_it_is() -> None:
+    late = Bench(now=START + timedelta(seconds=86_400))
+    due = due_call(checks=1, undoes="att_stray")
+    due = replace(due, attempt=replace(due.attempt, due_at=late.now + timedelta(seconds=LONG_S)))
+    assert late.resolve(Psp([APPROVED]), due) == APPROVED
+    forgetful = Psp([APPROVED], looks_up=False)
+    assert isinstance(late.resolve(forgetful, due), Unknown)
+    assert forgetful.keys == []
+
+
 def test_a_cancellation_that_the_psp_takes_in_is_told_from_the_operation_itself() -> None:
     psp = Psp([], looks_up=False, shut_out=Accepted("cancel-1"))
     due = due_call(checks=len(CHECK_SCHEDULE))

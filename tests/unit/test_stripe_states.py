@@ -54,7 +54,6 @@ FAILED_CHARGE = {
         ("requires_capture", {"latest_charge": "ch_s"}, Approved("pi_s")),
         ("succeeded", {"capture_method": "automatic"}, Approved("pi_s")),
         ("succeeded", {"latest_charge": CHARGE}, Approved("pi_s")),
-        ("processing", {}, Accepted("pi_s")),
         (
             "requires_action",
             {"next_action": REDIRECT},
@@ -115,7 +114,6 @@ def test_a_confirmation_that_the_payer_was_faster_than_cancels_nothing() -> None
     ("call", "said", "outcome"),
     [
         (modification(CAPTURE, "pi_s"), payment("succeeded"), Approved("pi_s")),
-        (modification(CAPTURE, "pi_s"), payment("processing"), Accepted("pi_s")),
         (modification(CANCEL, "pi_s"), payment("canceled"), Approved("pi_s")),
         (modification(REFUND, "pi_s"), refund("succeeded"), Approved("re_s")),
         (modification(REFUND, "pi_s"), refund("pending"), Accepted("re_s")),
@@ -139,6 +137,8 @@ def test_a_modification_is_what_its_object_is(call: PspCall, said: object, outco
         (modification(CAPTURE, "pi_s"), payment("requires_capture")),
         (modification(CAPTURE, "pi_s"), payment("succeeded", amount_received=900)),
         (modification(CANCEL, "pi_s"), payment("requires_capture")),
+        (modification(CAPTURE, "pi_s"), payment("processing")),
+        (authorization(), payment("processing")),
         (authorization(), payment("requires_confirmation")),
         (authorization(), payment("requires_payment_method")),
         (authorization(), payment("brand_new_status")),

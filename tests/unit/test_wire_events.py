@@ -16,6 +16,7 @@ from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.ledger.transaction import BookedTransaction, DraftTransaction
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
 from payflow.wire.events import (
@@ -34,6 +35,7 @@ EVENT_TYPES: list[Any] = [
     *intent_events.IntentEvent.__args__,
     *MerchantEvent.__args__,
     *LedgerEvent.__args__,
+    *RoutingEvent.__args__,
 ]
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -81,6 +83,8 @@ def test_names_are_aggregate_and_verb() -> None:
         "attempt.resumed",
         "attempt.strayed",
         "attempt.undone",
+        "experiment.started",
+        "experiment.stopped",
         "merchant.created",
         "merchant.updated",
         "payment_intent.action_required",
@@ -93,12 +97,14 @@ def test_names_are_aggregate_and_verb() -> None:
         "payment_intent.failed_over",
         "payment_intent.operation_aborted",
         "payment_intent.operation_started",
+        "payment_intent.routed",
         "psp_account.created",
         "psp_account.updated",
         "refund.created",
         "refund.failed",
         "refund.reversed",
         "refund.succeeded",
+        "routing.rules_set",
         "transaction.held",
         "transaction.posted",
         "transaction.resolved",
@@ -114,7 +120,7 @@ def values(hint: Any, descriptor: Any) -> st.SearchStrategy[Any]:
 
 def _plain(kept: Any, descriptor: Any) -> st.SearchStrategy[Any]:
     if get_origin(kept) is tuple:
-        return st.lists(instances(get_args(kept)[0], descriptor.message_type), max_size=3).map(tuple)
+        return st.lists(_plain(get_args(kept)[0], descriptor), max_size=3).map(tuple)
     if is_dataclass(kept):
         return instances(kept, descriptor.message_type)
     if isinstance(kept, type) and issubclass(kept, StrEnum):

@@ -22,6 +22,9 @@ from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.merchant.state import Merchant, Mode, PspAccount
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
 from payflow.domain.resources import PaymentIntentView, RefundView, Resource
+from payflow.domain.routing.experiment import Arm, Experiment, ExperimentStatus, Guardrail, StopReason
+from payflow.domain.routing.rules import Condition, Rule, RuleAccount, RuleSet, Strategy
+from payflow.domain.routing.state import RulesVersion
 from payflow.domain.texts import Texts
 from payflow.v1 import payment_intent_pb2, payment_types_pb2, refund_pb2
 from payflow.wire.resources import to_bytes, to_message
@@ -91,9 +94,35 @@ PSP_ACCOUNT = PspAccount(
     2,
     START,
     START + timedelta(microseconds=1),
+    145,
+    11,
+)
+RULES = RuleSet((Rule("mine", Strategy.SCORE, (Condition(countries=("DE",)),), (RuleAccount("a"),), True),))
+RULES_VERSION = RulesVersion("shop", 3, RULES, START)
+EXPERIMENT = Experiment(
+    "exp_1",
+    "shop",
+    "By score?",
+    (Arm("control", 50), Arm("score", 50, RULES)),
+    Guardrail(),
+    4,
+    START,
+    ExperimentStatus.STOPPED,
+    StopReason.GUARDRAIL,
+    "score",
+    START + timedelta(microseconds=1),
 )
 MERCHANT = Merchant("shop", "Shop", Mode.LIVE, 9, 3, START, START + timedelta(microseconds=1))
-MAXIMAL: list[Resource] = [PaymentIntentView(INTENT, TEXTS), RefundView(REFUND, TEXTS), PSP_ACCOUNT, MERCHANT]
+MAXIMAL: list[Resource] = [
+    PaymentIntentView(INTENT, TEXTS),
+    RefundView(REFUND, TEXTS),
+    PSP_ACCOUNT,
+    MERCHANT,
+    RULES_VERSION,
+    EXPERIMENT,
+]
+# What GetExperiment adds.
+ADDED = {"results"}
 
 
 def unset_fields(message: Message, path: str = "") -> list[str]:
@@ -102,9 +131,9 @@ def unset_fields(message: Message, path: str = "") -> list[str]:
     listed = {field.name: value for field, value in message.ListFields()}
     for field in message.DESCRIPTOR.fields:
         name = f"{path}{field.name}"
-        if field.name not in listed:
+        if field.name not in listed and field.name not in ADDED:
             unset.append(name)
-        elif isinstance(listed[field.name], Message) and not isinstance(listed[field.name], Timestamp):
+        elif isinstance(listed.get(field.name), Message) and not isinstance(listed[field.name], Timestamp):
             unset += unset_fields(listed[field.name], f"{name}.")
     return unset
 

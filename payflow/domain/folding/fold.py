@@ -15,6 +15,7 @@ from payflow.domain.errors import PayFlowError, not_found
 from payflow.domain.folding import idempotency
 from payflow.domain.folding.ledger import LedgerFold
 from payflow.domain.folding.recording import Happening, book_into, record
+from payflow.domain.folding.routing import fold_routing
 from payflow.domain.folding.submission import (
     Applied,
     Command,
@@ -44,6 +45,7 @@ from payflow.domain.merchant.decide import decide as decide_merchant
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant, aggregate_id
 from payflow.domain.resources import Resource, view
+from payflow.domain.routing.commands import RoutingCommand
 
 
 class Fold:
@@ -92,7 +94,7 @@ class Fold:
 
     def _attempt_of(self, record: KeyRecord, command: Command) -> Attempt | None:
         """The attempt behind a key; None where the key was given to a command about something else."""
-        if isinstance(command, MerchantCommand | LedgerCommand):
+        if isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand):
             return None
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
@@ -101,7 +103,7 @@ class Fold:
         command = submission.command
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
-        if isinstance(command, LedgerCommand):
+        if isinstance(command, LedgerCommand | RoutingCommand):
             # Callers' commands carry a key, which answers them; the worker's need no answer.
             return Applied(None)
         aggregate = self._aggregate(command)
@@ -121,6 +123,8 @@ class Fold:
             applied = self._merchant(submission, command)
         elif isinstance(command, LedgerCommand):
             applied = LedgerFold(self.working, self.changes, submission).apply(command)
+        elif isinstance(command, RoutingCommand):
+            applied = fold_routing(self.working, self.changes, submission, command)
         else:
             applied = self._intent(submission, command)
         if submission.claim is not None and applied.events:
@@ -256,7 +260,7 @@ class Fold:
             self.working.keys[scoped] = record
 
     def _aggregate(self, command: Command) -> IntentAggregate:
-        assert not isinstance(command, MerchantCommand | LedgerCommand)
+        assert not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand)
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         if aggregate is None:
             raise not_found("payment intent", command.intent_id)

@@ -22,9 +22,11 @@ from payflow.domain.merchant.commands import MerchantCommand
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.state import PspAccount
 from payflow.domain.resources import Resource
+from payflow.domain.routing.commands import RoutingCommand
+from payflow.domain.routing.events import RoutingEvent
 
-Command = IntentCommand | MerchantCommand | LedgerCommand
-Event = IntentEvent | MerchantEvent | LedgerEvent
+Command = IntentCommand | MerchantCommand | LedgerCommand | RoutingCommand
+Event = IntentEvent | MerchantEvent | LedgerEvent | RoutingEvent
 
 # What is undone is only known once it is loaded: mostly 2 entries, 100 at most. A batch of the longest books
 # about as many entries as the largest bulk.

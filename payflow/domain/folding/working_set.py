@@ -13,6 +13,8 @@ from payflow.domain.ledger.account import Account, Balance
 from payflow.domain.ledger.chart import SYSTEM_PREFIX, system_account
 from payflow.domain.ledger.transaction import BookedTransaction, RecordedTransaction, Terms
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.routing.experiment import Experiment
+from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.domain.texts import Texts
 
 MerchantScoped = tuple[str, str]
@@ -80,6 +82,7 @@ class WorkingSet:
     books: dict[str, Book] = field(default_factory=dict)
     transactions: dict[MerchantScoped, RecordedTransaction] = field(default_factory=dict)
     references: dict[MerchantScoped, str] = field(default_factory=dict)
+    routings: dict[str, Routing] = field(default_factory=dict)
     committed: frozenset[str] = frozenset()
 
 
@@ -94,3 +97,5 @@ class Changes:
     keys: dict[MerchantScoped, KeyRecord | None] = field(default_factory=dict)
     merchants: set[str] = field(default_factory=set)
     intents: set[MerchantScoped] = field(default_factory=set)
+    routing_rules: list[RulesVersion] = field(default_factory=list)
+    experiments: dict[MerchantScoped, Experiment] = field(default_factory=dict)

@@ -8,6 +8,7 @@ from payflow.domain.endpoint import Endpoint
 from payflow.domain.intent.state import DEFAULT_PAYMENT_METHOD_TYPE, CancellationReason, CaptureMethod
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Failure, Outcome
+from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.texts import Texts
 
 
@@ -31,6 +32,7 @@ class StartAuthorize:
     """Writes down an authorization at the PSP account that routing chose, with ``fallbacks`` behind it.
 
     ``return_url`` is where the payer comes back to, ``action_result`` what they brought back from there.
+    ``decision`` is how routing chose, for the record.
     """
 
     merchant_id: str
@@ -40,6 +42,7 @@ class StartAuthorize:
     fallbacks: tuple[str, ...] = ()
     return_url: str = ""
     action_result: str = ""
+    decision: RoutingDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from payflow.domain.intent.state import DEFAULT_PAYMENT_METHOD_TYPE, CancellationReason, CaptureMethod
 from payflow.domain.ledger.transaction import Transaction
 from payflow.domain.psp_outcome import Failure, NextAction, OperationType
+from payflow.domain.routing.decision import RoutingDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,13 @@ class PaymentIntentCreated:
     text_sha256: bytes
     payment_method_type: str = DEFAULT_PAYMENT_METHOD_TYPE
     country: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentIntentRouted:
+    """It was decided which PSP accounts a payment goes to."""
+
+    decision: RoutingDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +237,7 @@ class RefundReversed:
 
 IntentEvent = (
     PaymentIntentCreated
+    | PaymentIntentRouted
     | PaymentIntentOperationStarted
     | PaymentIntentFailedOver
     | AttemptResumed

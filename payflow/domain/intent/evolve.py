@@ -49,6 +49,16 @@ def evolve(
     return behind
 
 
+def _routed(aggregate: IntentAggregate, event: e.PaymentIntentRouted, at: datetime) -> IntentAggregate:
+    decision = event.decision
+    return change_intent(
+        aggregate,
+        experiment_id=decision.experiment_id,
+        experiment_arm=decision.arm,
+        routing_cost=decision.cost,
+    )
+
+
 def _operation_started(
     aggregate: IntentAggregate, event: e.PaymentIntentOperationStarted, at: datetime
 ) -> IntentAggregate:
@@ -184,6 +194,7 @@ def _capture_reversed(
 
 
 _APPLY: dict[type, Callable[[IntentAggregate, Any, datetime], IntentAggregate]] = {
+    e.PaymentIntentRouted: _routed,
     e.PaymentIntentOperationStarted: _operation_started,
     e.PaymentIntentFailedOver: _failed_over,
     e.AttemptResumed: evolve_attempts.resumed,

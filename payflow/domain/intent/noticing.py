@@ -15,7 +15,13 @@ from payflow.domain.intent.decision import Decision, Situation
 from payflow.domain.intent.events import AttemptParked, IntentEvent, PaymentIntentOperationStarted
 from payflow.domain.intent.evolve import evolve
 from payflow.domain.intent.finishing import finish
-from payflow.domain.intent.state import Attempt, AttemptState, CancellationReason, IntentAggregate
+from payflow.domain.intent.state import (
+    Attempt,
+    AttemptState,
+    CancellationReason,
+    IntentAggregate,
+    PaymentIntent,
+)
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import ActionRequired, Approved, Declined, OperationType, Outcome, Unknown
@@ -36,20 +42,39 @@ def apply(aggregate: IntentAggregate, command: ApplyNotice, situation: Situation
     if isinstance(notice.outcome, Unknown):
         return NOTHING_NEW
     if attempt.is_open:
-        _require_turn(attempt, command, situation)
-        event = finish(aggregate, attempt, notice.outcome, situation)
-        return Decision((event,), refund_id=attempt.refund_id)
+        return _ended(aggregate, attempt, notice.outcome, command, situation)
+    failed_later = notice.after_success and isinstance(notice.outcome, Declined)
+    if attempt.undoes and failed_later:
+        raise _unfit(attempt, "says that what a stray payment had been undone by came back")
     if attempt.undoes:
         return NOTHING_NEW
+    if attempt.state is AttemptState.STRAY and failed_later:
+        # Nothing is left to undo of a sale that its PSP takes back.
+        [undoing] = [one for one in aggregate.attempts.values() if one.undoes == attempt.id]
+        return _ended(aggregate, undoing, Approved(attempt.psp_reference), command, situation)
     match notice.operation:
-        case OperationType.AUTHORIZE:
+        case OperationType.AUTHORIZE if not (attempt.sale and notice.after_success):
             return _authorization(aggregate, attempt, notice, situation)
+        case OperationType.AUTHORIZE | OperationType.CAPTURE:
+            return _capture(aggregate, attempt, notice, situation)
         case OperationType.REFUND:
             return _refund(aggregate, attempt, notice, situation)
-        case OperationType.CAPTURE:
-            return _capture(aggregate, attempt, notice, situation)
         case OperationType.CANCEL:
             return _cancellation(aggregate, attempt, notice, situation)
+
+
+def _ended(
+    aggregate: IntentAggregate,
+    attempt: Attempt,
+    outcome: Outcome,
+    command: ApplyNotice,
+    situation: Situation,
+) -> Decision:
+    _require_turn(attempt, command, situation)
+    event = finish(aggregate, attempt, outcome, situation)
+    if isinstance(event, AttemptParked) and attempt.state is AttemptState.PARKED:
+        return NOTHING_NEW
+    return Decision((event,), refund_id=attempt.refund_id)
 
 
 def _attempt_meant(aggregate: IntentAggregate, notice: Notice) -> Attempt | None:
@@ -101,13 +126,21 @@ def _while_shut_out(attempt: Attempt, notice: Notice) -> Decision:
 
 
 def _require_turn(attempt: Attempt, command: ApplyNotice, situation: Situation) -> None:
-    """Whoever calls the PSP now has its answer in a moment, and that says more than a notice does.
+    """Whoever calls the PSP for the first time has its answer in a moment, and that says more than a notice.
 
     The key that the attempt answers has to be at hand; one that was begun a moment ago may have another.
     """
-    is_called = attempt.state is AttemptState.RUNNING and situation.now < attempt.due_at
+    is_called = (
+        attempt.state is AttemptState.RUNNING and attempt.fence == 1 and situation.now < attempt.due_at
+    )
     if is_called or (attempt.idempotency_key and attempt.idempotency_key not in command.idempotency_keys):
         raise PayFlowError(Reason.CONCURRENT_UPDATE, "the PSP is being called", retry_after_s=1.0)
+
+
+def _busy(intent: PaymentIntent) -> PayFlowError:
+    return PayFlowError(
+        Reason.CONCURRENT_UPDATE, "another operation is in flight", retry_after_s=1.0, subject=intent.id
+    )
 
 
 def _unfit(attempt: Attempt, why: str) -> PayFlowError:
@@ -120,12 +153,13 @@ def _authorization(
     aggregate: IntentAggregate, attempt: Attempt, notice: Notice, situation: Situation
 ) -> Decision:
     intent = aggregate.intent
-    if attempt.state in GIVEN_UP:
+    given_up = attempt.state in GIVEN_UP
+    if not given_up and attempt.state is not AttemptState.SUCCEEDED:
+        return NOTHING_NEW
+    if given_up and not _waits_for_payer(intent, attempt):
         if isinstance(notice.outcome, Approved):
             payment_id = notice.outcome.psp_id or notice.psp_payment_id
             return straying.stray(aggregate, attempt, payment_id, situation)
-        return NOTHING_NEW
-    if attempt.state is not AttemptState.SUCCEEDED:
         return NOTHING_NEW
     told = notice.outcome.psp_id if isinstance(notice.outcome, Approved) else ""
     if told not in ("", intent.psp_payment_id):
@@ -133,7 +167,16 @@ def _authorization(
     acted = isinstance(notice.outcome, Approved | Declined)
     if intent.status is IntentStatus.REQUIRES_ACTION and acted:
         return _started_and_finished(aggregate, OperationType.AUTHORIZE, notice.outcome, situation)
+    if acted and intent.operation is not None and intent.operation.resumes is IntentStatus.REQUIRES_ACTION:
+        raise _busy(intent)
     return NOTHING_NEW
+
+
+def _waits_for_payer(intent: PaymentIntent, attempt: Attempt) -> bool:
+    """Whether what was given up is only a try to go on with a payment that still waits for its payer."""
+    stands = intent.operation.resumes if intent.operation else intent.status
+    is_own = attempt.psp_payment_id == intent.psp_payment_id != ""
+    return is_own and stands is IntentStatus.REQUIRES_ACTION
 
 
 def _capture(aggregate: IntentAggregate, attempt: Attempt, notice: Notice, situation: Situation) -> Decision:
@@ -199,9 +242,7 @@ def _of_the_psp_s_own_accord(
     if intent.status in (IntentStatus.AUTHORIZED, IntentStatus.REQUIRES_ACTION):
         return _started_and_finished(aggregate, OperationType.CANCEL, notice.outcome, situation)
     if intent.status is IntentStatus.PROCESSING:
-        raise PayFlowError(
-            Reason.CONCURRENT_UPDATE, "another operation is in flight", retry_after_s=1.0, subject=intent.id
-        )
+        raise _busy(intent)
     return NOTHING_NEW
 
 

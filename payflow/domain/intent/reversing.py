@@ -12,8 +12,12 @@ from payflow.domain.ledger import posting_rules
 
 
 def reverse_capture(aggregate: IntentAggregate, command: ReverseCapture, situation: Situation) -> Decision:
-    """The exact reversal of a capture that nothing was refunded of."""
+    """The exact reversal of a capture that nothing was refunded of; a refund on its way ends before that."""
     intent = aggregate.intent
+    if intent.refund_pending_amount:
+        raise PayFlowError(
+            Reason.CONCURRENT_UPDATE, "a refund is on its way", retry_after_s=1.0, subject=intent.id
+        )
     if intent.status is not IntentStatus.CAPTURED or intent.refundable_amount != intent.captured_amount:
         raise refuse_move(intent, "reverse the capture of")
     posting = posting_rules.capture_reversed(

@@ -16,6 +16,7 @@ from payflow.domain.intent.events import (
     PaymentIntentCanceled,
     PaymentIntentCreated,
     PaymentIntentOperationStarted,
+    PaymentIntentRouted,
     RefundCreated,
 )
 from payflow.domain.intent.state import CancellationReason, IntentAggregate, PaymentIntent
@@ -59,7 +60,7 @@ def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Si
         action_result=command.action_result,
     )
     started = PaymentIntentOperationStarted(attempt, fallbacks=_fallbacks(intent, command))
-    return Decision((started,), attempt_id=attempt.id)
+    return Decision((*_routed(intent, command), started), attempt_id=attempt.id)
 
 
 def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situation) -> Decision:
@@ -141,8 +142,15 @@ def _account(intent: PaymentIntent, command: StartAuthorize, situation: Situatio
     return account
 
 
-def _fallbacks(intent: PaymentIntent, command: StartAuthorize) -> tuple[str, ...]:
+def _routed(intent: PaymentIntent, command: StartAuthorize) -> tuple[PaymentIntentRouted, ...]:
     """A payment that a PSP knows already stays there."""
+    if command.decision is None or intent.status is not IntentStatus.CREATED:
+        return ()
+    return (PaymentIntentRouted(command.decision),)
+
+
+def _fallbacks(intent: PaymentIntent, command: StartAuthorize) -> tuple[str, ...]:
+    """None either then."""
     return command.fallbacks if intent.status is IntentStatus.CREATED else ()
 
 

@@ -117,7 +117,7 @@ class PaymentIntent:
     """A payment; every amount is minor units of ``currency``.
 
     ``payment_method_type`` is the kind of payment method, such as ``card``; ``country`` the payer's, where it
-    is known.
+    is known. ``routing_cost`` is what its PSP would keep, as estimated when it was routed.
     """
 
     id: str
@@ -151,6 +151,9 @@ class PaymentIntent:
     canceled_at: datetime | None = None
     payment_method_type: str = DEFAULT_PAYMENT_METHOD_TYPE
     country: str = ""
+    experiment_id: str = ""
+    experiment_arm: str = ""
+    routing_cost: int = 0
 
     @property
     def refundable_amount(self) -> int:

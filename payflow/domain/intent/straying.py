@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from payflow.domain.intent.attempting import new_attempt
 from payflow.domain.intent.decision import Decision, Situation
-from payflow.domain.intent.events import AttemptStrayed, AttemptUndone, IntentEvent
+from payflow.domain.intent.events import AttemptParked, AttemptStrayed, AttemptUndone, IntentEvent
 from payflow.domain.intent.state import Attempt, IntentAggregate
 from payflow.domain.intent.waiting import wait_for_check
 from payflow.domain.ledger import posting_rules
 from payflow.domain.ledger.posting_rules import Book, Hold
-from payflow.domain.psp_outcome import Approved, OperationType, Outcome, Unknown
+from payflow.domain.psp_outcome import Approved, Declined, OperationType, Outcome, Unknown
 
 
 def stray(
@@ -42,7 +42,10 @@ def stray(
 
 
 def finish_undoing(attempt: Attempt, outcome: Outcome, early: bool, situation: Situation) -> IntentEvent:
-    """What the undoing came to. It is not given up: whatever is not success is tried again, then parked."""
+    """What the undoing came to. It is never given up: what nobody knows is tried again, then parked."""
+    if isinstance(outcome, Declined):
+        # The same key would only be answered the same again.
+        return AttemptParked(attempt.id)
     if not isinstance(outcome, Approved):
         unasked = isinstance(outcome, Unknown) and not outcome.asked
         return wait_for_check(attempt, early or unasked, situation)

@@ -50,6 +50,8 @@ class CreatePspAccount:
     fees: FeeSchedule
     credential_ref: str = ""
     priority: int = 0
+    cost_bps: int | None = None
+    cost_fixed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class UpdatePspAccount:
     credential_ref: str | None = None
     priority: int | None = None
     enabled: bool | None = None
+    cost_bps: int | None = None
+    cost_fixed: int | None = None
 
 
 MerchantCommand = CreateMerchant | UpdateMerchant | CreatePspAccount | UpdatePspAccount

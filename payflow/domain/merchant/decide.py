@@ -91,6 +91,8 @@ def _create_psp_account(merchant: Merchant, command: CreatePspAccount) -> PspAcc
         command.fees.fixed,
         command.credential_ref,
         command.priority,
+        command.cost_bps,
+        command.cost_fixed,
     )
 
 
@@ -102,6 +104,8 @@ def _update_psp_account(account: PspAccount, command: UpdatePspAccount) -> PspAc
         _given(command.credential_ref, account.credential_ref),
         _given(command.priority, account.priority),
         _given(command.enabled, account.enabled),
+        _given(command.cost_bps, account.cost_bps),
+        _given(command.cost_fixed, account.cost_fixed),
     )
 
 

@@ -33,6 +33,8 @@ class PspAccountCreated:
     fee_fixed: int
     credential_ref: str
     priority: int
+    cost_bps: int | None = None
+    cost_fixed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class PspAccountUpdated:
     credential_ref: str
     priority: int
     enabled: bool
+    cost_bps: int | None = None
+    cost_fixed: int | None = None
 
 
 MerchantEvent = MerchantCreated | MerchantUpdated | PspAccountCreated | PspAccountUpdated

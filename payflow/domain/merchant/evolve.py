@@ -41,6 +41,8 @@ def _evolve_psp_account(
             credential_ref=event.credential_ref,
             priority=event.priority,
             enabled=event.enabled,
+            cost_bps=event.cost_bps,
+            cost_fixed=event.cost_fixed,
             version=version,
             updated_at=at,
         )
@@ -56,4 +58,6 @@ def _evolve_psp_account(
         version,
         at,
         at,
+        event.cost_bps,
+        event.cost_fixed,
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import not_found
 from payflow.domain.fees import FeeSchedule
+from payflow.domain.psp_capabilities import PspCosts
 
 
 class Mode(StrEnum):
@@ -21,7 +22,11 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PspAccount:
-    """A merchant's account at a PSP; accounts with a lower ``priority`` are tried first."""
+    """A merchant's account at a PSP; accounts with a lower ``priority`` are tried first.
+
+    What the PSP keeps was negotiated where it is not None: ``cost_bps`` hundredths of a percent and
+    ``cost_fixed`` minor units.
+    """
 
     id: str
     merchant_id: str
@@ -34,11 +39,22 @@ class PspAccount:
     version: int
     created_at: datetime
     updated_at: datetime
+    cost_bps: int | None = None
+    cost_fixed: int | None = None
 
     @property
     def endpoint(self) -> Endpoint:
         """How its PSP is reached."""
         return Endpoint(self.connector, self.credential_ref)
+
+    def costs(self, stated: PspCosts) -> PspCosts:
+        """What the PSP keeps; ``stated`` is what its connector knows."""
+        if self.cost_bps is None and self.cost_fixed is None:
+            return stated
+        bps = stated.bps if self.cost_bps is None else self.cost_bps
+        if self.cost_fixed is None:
+            return replace(stated, bps=bps)
+        return PspCosts(bps, fixed_default=self.cost_fixed)
 
 
 @dataclass(frozen=True, slots=True)

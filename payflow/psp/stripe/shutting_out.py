@@ -15,8 +15,10 @@ with an ``idempotency_error`` (docs.stripe.com/api/idempotent_requests). So whoe
 
 Two who shut the same reference out send equal requests: one takes the key, the other is answered the same.
 
-What this rests on beside the documents: lists show a payment as soon as its request has been answered; the
-clocks of PayFlow and Stripe are less than five minutes apart.
+What this rests on: a request to another endpoint is an ``idempotency_error``, too
+(docs.stripe.com/api/errors); lists show what has been answered (docs.stripe.com/search#data-freshness);
+PayFlow's and Stripe's clocks are less than five minutes apart; the account's API key is still one of the
+same Stripe account.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from datetime import datetime, timedelta
 
 import stripe
 
-from payflow.domain.psp_outcome import OperationType, Outcome, Unknown
+from payflow.domain.psp_outcome import Accepted, OperationType, Outcome, Unknown
 from payflow.psp.connector import PspCall
 from payflow.psp.stripe import refusals, requests, states
 from payflow.psp.stripe.capabilities import KEY_WINDOW_S
@@ -44,6 +46,12 @@ def shut_out(session: Session, call: PspCall, amount: int, now: datetime) -> Out
 
     ``amount`` is in Stripe's units. Raises one of CallError where that is not known yet.
     """
+    outcome = _shut_out(session, call, amount, now)
+    # Accepted would say that the call is being canceled, and what Stripe has taken in is the call itself.
+    return Unknown("Stripe has it and is at it") if isinstance(outcome, Accepted) else outcome
+
+
+def _shut_out(session: Session, call: PspCall, amount: int, now: datetime) -> Outcome:
     in_window = call.asked_at is not None and now < call.asked_at + timedelta(seconds=KEY_WINDOW_S) - SKEW
     is_ours = _takes_key(session, call)
     makes_payment = call.operation is OperationType.AUTHORIZE and not call.psp_payment_id

@@ -25,14 +25,12 @@ EXPIRED = frozenset({"automatic", "expired"})
 
 
 def authorization(payment: Payment) -> Outcome:
-    """What came of an authorization or a sale; Unknown while Stripe is still at it."""
+    """What came of an authorization or a sale; Unknown while Stripe is at it, which is moments for a card."""
     if payment.shuts_out:
         return SHUT_OUT
     match payment.status:
         case "requires_capture" | "succeeded":
             return Approved(payment.id, authorization_expires_at(payment))
-        case "processing":
-            return Accepted(payment.id)
         case "requires_action":
             return ActionRequired(payment.id, _next_action(payment))
         case "requires_payment_method" | "canceled":
@@ -49,7 +47,7 @@ def capture(payment: Payment, amount: int) -> Outcome | None:
         case "succeeded":
             return Unknown(f"{payment.amount_received} of {payment.id} was captured, and not {amount}")
         case "processing":
-            return Accepted(payment.id)
+            return _unfinished(payment)
         case "requires_capture":
             return None
         case _:
@@ -68,7 +66,7 @@ def cancellation(payment: Payment) -> Outcome | None:
 
 
 def refund(refund: Refund) -> Outcome:
-    """What came of a refund."""
+    """What came of a refund; one that waits for a bank may take it days."""
     match refund.status:
         case "succeeded":
             return Approved(refund.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import grpc
 
 from payflow.commands import merchant_scope
@@ -25,6 +27,8 @@ from payflow.wire.resources import to_message
 from server.rpc.call import current_call
 from server.rpc.services import page_token
 from server.rpc.services.calls import changing_call, require_key, respond, scoped_merchant_id
+
+log = logging.getLogger(__name__)
 
 PRIORITY_MAX = 1_000
 
@@ -82,6 +86,7 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
         connectors = self._ports.connectors
         if request.connector not in connectors:
             raise invalid_field("connector", f"must be one of: {', '.join(sorted(connectors))}")
+        self._warn_of_missing_settings(request)
         bps = request.fee_bps if request.HasField("fee_bps") else FeeSchedule().bps
         command = CreatePspAccount(
             self._scope(request),
@@ -90,6 +95,7 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
             FeeSchedule(fields.whole_number("fee_bps", bps, 0, BPS), _fixed(request.fee_fixed)),
             fields.credential_ref(request.credential_ref),
             fields.whole_number("priority", request.priority, 0, PRIORITY_MAX),
+            *_costs(request),
         )
         return respond(self._answer("CreatePspAccount", request, command), pb.PspAccount, context)
 
@@ -114,8 +120,16 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
             fields.credential_ref(request.credential_ref) if given("credential_ref") else None,
             fields.whole_number("priority", request.priority, 0, PRIORITY_MAX) if given("priority") else None,
             request.enabled if given("enabled") else None,
+            *_costs(request),
         )
         return respond(self._answer("UpdatePspAccount", request, command), pb.PspAccount, context)
+
+    def _warn_of_missing_settings(self, request: pb.CreatePspAccountRequest) -> None:
+        """Not refused: this server may have them after its next start. Until then no payment goes there."""
+        missing = self._ports.connectors[request.connector].missing_settings(request.credential_ref)
+        if missing:
+            told = {"psp_account_id": request.id, "missing": list(missing)}
+            log.warning("a PSP account takes no payments until its settings are there", extra=told)
 
     def _scope(self, request: _Changing) -> str:
         require_key()
@@ -141,6 +155,14 @@ class Merchants(merchant_pb2_grpc.MerchantServiceServicer):
 
 def _fixed(value: int) -> int:
     return fields.whole_number("fee_fixed", value, 0, fields.AMOUNT_MAX)
+
+
+def _costs(request: pb.CreatePspAccountRequest | pb.UpdatePspAccountRequest) -> tuple[int | None, int | None]:
+    """What the PSP keeps, where it is given."""
+    bps = fields.whole_number("cost_bps", request.cost_bps, 0, BPS) if request.HasField("cost_bps") else None
+    if not request.HasField("cost_fixed"):
+        return bps, None
+    return bps, fields.whole_number("cost_fixed", request.cost_fixed, 0, fields.AMOUNT_MAX)
 
 
 def _merchant_message(merchant: Merchant) -> pb.Merchant:

@@ -14,7 +14,7 @@ from payflow.commands.create_payment_intent import check, create_payment_intent
 from payflow.commands.ports import Ports
 from payflow.commands.resolve_payment_intent import resolve_payment_intent
 from payflow.domain.errors import invalid_field, not_found
-from payflow.domain.intent.state import CaptureMethod, PaymentIntent
+from payflow.domain.intent.state import CaptureMethod
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.resources import PaymentIntentView
 from payflow.domain.texts import Texts
@@ -100,17 +100,17 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
     def AuthorizePaymentIntent(
         self, request: pb.AuthorizePaymentIntentRequest, context: grpc.ServicerContext
     ) -> pb.PaymentIntent:
-        intent = self._to_change(request)
+        view = self._to_change(request)
         call = changing_call("AuthorizePaymentIntent", request)
         answer = authorize_payment_intent(
-            self._ports, call, intent, request.payment_method, request.return_url, request.action_result
+            self._ports, call, view, request.payment_method, request.return_url, request.action_result
         )
         return respond(answer, pb.PaymentIntent, context)
 
     def CapturePaymentIntent(
         self, request: pb.CapturePaymentIntentRequest, context: grpc.ServicerContext
     ) -> pb.PaymentIntent:
-        intent = self._to_change(request)
+        intent = self._to_change(request).intent
         call = changing_call("CapturePaymentIntent", request)
         amount = request.amount if request.HasField("amount") else None
         answer = capture_payment_intent(self._ports, call, intent, amount)
@@ -119,7 +119,7 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
     def CancelPaymentIntent(
         self, request: pb.CancelPaymentIntentRequest, context: grpc.ServicerContext
     ) -> pb.PaymentIntent:
-        intent = self._to_change(request)
+        intent = self._to_change(request).intent
         call = changing_call("CancelPaymentIntent", request)
         return respond(cancel_payment_intent(self._ports, call, intent), pb.PaymentIntent, context)
 
@@ -147,16 +147,16 @@ class PaymentIntents(payment_intent_pb2_grpc.PaymentIntentServiceServicer):
     def ResolvePaymentIntent(
         self, request: pb.ResolvePaymentIntentRequest, context: grpc.ServicerContext
     ) -> pb.PaymentIntent:
-        intent = self._to_change(request)
+        intent = self._to_change(request).intent
         unclaimed = replace(changing_call("ResolvePaymentIntent", request), claim=None)
         resolve_payment_intent(self._ports, unclaimed, intent)
         return _message(self._view(request.id, request.merchant_id))
 
-    def _to_change(self, request: _Changing) -> PaymentIntent:
+    def _to_change(self, request: _Changing) -> PaymentIntentView:
         require_key()
-        intent = self._view(request.id, request.merchant_id).intent
-        request.merchant_id = intent.merchant_id
-        return intent
+        view = self._view(request.id, request.merchant_id)
+        request.merchant_id = view.intent.merchant_id
+        return view
 
     def _view(self, intent_id: str, merchant_id: str) -> PaymentIntentView:
         if not intent_id:

@@ -151,6 +151,7 @@ def test_the_audit_trail_tells_everything_in_order(caller: Caller) -> None:
     events = events_of(caller, intent.id)
     assert [event.type for event in events] == [
         "payment_intent.created",
+        "payment_intent.routed",
         "payment_intent.operation_started",
         "payment_intent.authorized",
         "payment_intent.operation_started",
@@ -158,18 +159,18 @@ def test_the_audit_trail_tells_everything_in_order(caller: Caller) -> None:
         "refund.created",
         "refund.succeeded",
     ]
-    assert [event.aggregate_version for event in events] == list(range(1, 8))
-    assert [event.id for event in events] == [f"{intent.id}:{number}" for number in range(1, 8)]
+    assert [event.aggregate_version for event in events] == list(range(1, 9))
+    assert [event.id for event in events] == [f"{intent.id}:{number}" for number in range(1, 9)]
     assert {(event.merchant_id, event.aggregate_id) for event in events} == {(caller.merchant_id, intent.id)}
     assert all(event.actor and event.correlation_id and event.causation_id for event in events)
     times = [event.occurred_at.ToDatetime() for event in events]
     assert times == sorted(times)
-    captured = events[4].payment_intent_captured
+    captured = events[5].payment_intent_captured
     assert (captured.captured_amount, captured.fee_amount) == (8_000, 240)
     assert sum(entry.amount for entry in captured.transaction.entries) == 0
-    assert (events[5].refund_created.refund_id, events[5].refund_created.amount) == (refund.id, 3_000)
+    assert (events[6].refund_created.refund_id, events[6].refund_created.amount) == (refund.id, 3_000)
     assert events_of(caller, intent.id, page_size=3) == events
-    assert caller.get(intent.id).version == 7
+    assert caller.get(intent.id).version == 8
 
 
 def balance_at(caller: Caller, account_id: str, at: Any) -> tuple[int, int, int, int]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from payflow.domain.declines import failure
-from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Unknown
+from payflow.domain.psp_outcome import Accepted, Approved, Declined, NotExecuted, OperationType, Unknown
 from payflow.psp.stripe import lookup, session
 from payflow.psp.stripe.connector import StripeConnector
 from tests.stripe_calls import authorization, modification
@@ -215,3 +215,13 @@ def test_a_declined_call_is_answered_with_its_decline(
     assert isinstance(declined, Declined)
     stripe.clock.forward(days=3)
     assert connector.cancel_by_reference(call) == declined
+
+
+def test_a_refund_that_waits_is_not_said_to_be_canceled(
+    stripe: StripeDouble, connector: StripeConnector
+) -> None:
+    call = prepared(stripe, connector, REFUND)
+    stripe.refunds_begin("pending")
+    assert isinstance(connector.execute(call), Accepted)
+    assert isinstance(connector.cancel_by_reference(call), Unknown)
+    assert isinstance(connector.look_up(call), Accepted)

@@ -1,4 +1,4 @@
-"""docs/ledger.md does what it says: every command is run, and what it prints is what the guide shows.
+"""The guides do what they say: every command is run, and what it prints is what the guide shows.
 
 PAYFLOW_REFRESH_GUIDE=1 writes what was printed into the guide instead of comparing.
 """
@@ -20,7 +20,8 @@ from tests.databases import Database
 from tests.guide import TIMEOUT_S, blocks, run, transcript, with_outputs
 from tests.stack import running_stack
 
-GUIDE = Path(__file__).parents[2] / "docs" / "ledger.md"
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = ("ledger.md", "routing.md")
 HTTP_ADDRESS = "localhost:8080"
 
 
@@ -51,10 +52,12 @@ def environment(database: Database, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.timeout(2 * TIMEOUT_S)
-def test_every_command_of_the_guide_prints_what_the_guide_shows(
-    environment: Mapping[str, str], tmp_path: Path
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_command_of_a_guide_prints_what_the_guide_shows(
+    environment: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
-    markdown = GUIDE.read_text()
+    guide = DOCS / name
+    markdown = guide.read_text()
     shown = blocks(markdown)
     assert len(shown) == markdown.count("```sh\n")
     commands = [block.commands for block in shown]
@@ -63,12 +66,12 @@ def test_every_command_of_the_guide_prints_what_the_guide_shows(
     printed = run(here, tmp_path, environment)
 
     if os.environ.get("PAYFLOW_REFRESH_GUIDE"):
-        GUIDE.write_text(with_outputs(markdown, printed))
+        guide.write_text(with_outputs(markdown, printed))
         return
     expected = transcript(commands, [block.output for block in shown])
     actual = transcript(commands, printed)
     if actual != expected:
-        difference = difflib.unified_diff(expected, actual, GUIDE.name, "printed", lineterm="")
+        difference = difflib.unified_diff(expected, actual, name, "printed", lineterm="")
         pytest.fail("\n".join(difference))
 
 

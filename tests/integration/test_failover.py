@@ -1,0 +1,190 @@
+"""Two PSPs: a payment goes on to the second one with proof that the first did nothing, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from payflow.domain.declines import TAXONOMY
+from payflow.domain.psp_outcome import Advice
+from payflow.v1 import payment_intent_pb2 as pb
+from tests.audit import attempts_of, events_of
+from tests.books import assert_books_right
+from tests.databases import Database
+from tests.in_process import InProcess, in_process
+from tests.payments import ApiError
+from tests.simulators import Simulator, running_simulator
+
+FAILED_OVER = "payment_intent.failed_over"
+NEVER_ELSEWHERE = sorted(
+    code
+    for code, one in TAXONOMY.items()
+    if one.advice is not Advice.RETRY_ELSEWHERE and code != "breaker_open"
+)
+
+
+class TwoPsps:
+    """PayFlow with the simulators A, which comes first, and B."""
+
+    def __init__(self, payflow: InProcess, second: Simulator) -> None:
+        self.payflow = payflow
+        self.caller = payflow.caller
+        self.a = payflow.simulator
+        self.b = second
+
+    def pay(self, payment_method: str = "", **create: Any) -> Any:
+        return self.caller.authorize(self.caller.create(**create).id, payment_method)
+
+    def attempts(self, intent: Any) -> list[tuple[str, str]]:
+        """Account and state of each, oldest first."""
+        rows = attempts_of(self.payflow.url, intent.id)
+        return [(row["psp_account_id"], row["state"]) for row in sorted(rows, key=lambda row: row["psp_key"])]
+
+    def moved(self, intent: Any) -> tuple[list[str], list[str]]:
+        """The operations that moved money of an intent at A, and at B."""
+        both = (
+            [one["operation"] for one in psp.effects() if one["reference"].startswith(intent.id)]
+            for psp in (self.a, self.b)
+        )
+        at_a, at_b = both
+        return at_a, at_b
+
+
+@pytest.fixture(scope="module")
+def running(
+    new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TwoPsps]:
+    directory: Path = tmp_path_factory.mktemp("failover")
+    with (
+        running_simulator(directory / "b.sqlite", silence_s=0) as second,
+        in_process(
+            new_database(), directory, B_SIMULATOR_URL=second.url, CB_FAILURE_THRESHOLD="5"
+        ) as payflow,
+    ):
+        yield TwoPsps(payflow, second)
+
+
+@pytest.fixture
+def psps(running: TwoPsps) -> Iterator[TwoPsps]:
+    """Both are well, and their breakers have had time to close."""
+    running.payflow.clock.forward(hours=1)
+    for _ in range(2):
+        assert running.pay().psp_account_id == "simulator"
+    yield running
+    running.a.behave()
+    running.b.behave()
+    assert_books_right(running.payflow.url)
+
+
+def test_a_decline_that_another_psp_may_not_repeat_goes_on_to_it(psps: TwoPsps) -> None:
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    paid = psps.pay()
+    assert (paid.status, paid.psp_account_id) == (pb.PAYMENT_INTENT_STATUS_AUTHORIZED, "simulator_b")
+    assert psps.attempts(paid) == [("simulator", "DECLINED"), ("simulator_b", "SUCCEEDED")]
+    assert psps.moved(paid) == ([], ["authorize"])
+    assert events_of(psps.payflow.url, paid.id).count(FAILED_OVER) == 1
+
+    captured = psps.caller.capture(paid.id, 4_000)
+    assert captured.captured_amount == 4_000
+    psps.caller.refund(paid.id, 1_000)
+    assert psps.moved(paid) == ([], ["authorize", "capture", "refund"])
+    assert psps.caller.balance("sys:psp_clearing:simulator_b:USD").posted == 3_000
+
+
+def test_one_request_and_its_repeats_have_one_answer_wherever_the_payment_went(psps: TwoPsps) -> None:
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    intent = psps.caller.create()
+    request = pb.AuthorizePaymentIntentRequest(id=intent.id)
+    first = psps.caller.reply(psps.caller.intents.AuthorizePaymentIntent, request, "failover-1")
+    again = psps.caller.reply(psps.caller.intents.AuthorizePaymentIntent, request, "failover-1")
+    assert (first.replayed, again.replayed) == (False, True)
+    assert first.message == again.message
+    assert psps.moved(intent) == ([], ["authorize"])
+
+
+def test_a_psp_that_refuses_at_the_door_was_not_asked(psps: TwoPsps) -> None:
+    psps.a.behave(faults={"overloaded": 1})
+    paid = psps.pay()
+    assert paid.psp_account_id == "simulator_b"
+    assert psps.attempts(paid) == [("simulator", "NOT_EXECUTED"), ("simulator_b", "SUCCEEDED")]
+
+
+def test_where_every_psp_declines_the_last_word_counts(psps: TwoPsps) -> None:
+    for psp in (psps.a, psps.b):
+        psp.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    failed = psps.pay()
+    assert (failed.status, failed.failure.code) == (pb.PAYMENT_INTENT_STATUS_FAILED, "acquirer_error")
+    assert psps.attempts(failed) == [("simulator", "DECLINED"), ("simulator_b", "DECLINED")]
+    assert psps.moved(failed) == ([], [])
+
+
+@pytest.mark.parametrize("code", NEVER_ELSEWHERE)
+def test_no_other_decline_costs_a_second_call(psps: TwoPsps, code: str) -> None:
+    before = len(psps.payflow.connector.executed)
+    failed = psps.pay(f"pm_card_decline_{code}")
+    assert failed.status == pb.PAYMENT_INTENT_STATUS_FAILED
+    assert [account for account, _ in psps.attempts(failed)] == ["simulator"]
+    assert len(psps.payflow.connector.executed) == before + 1
+
+
+@pytest.mark.parametrize(
+    "fault", ["timeout_before", "timeout_after", "error_before", "error_after", "reset_after"]
+)
+def test_what_may_have_been_executed_never_goes_elsewhere(psps: TwoPsps, fault: str) -> None:
+    psps.a.behave(faults={fault: 1})
+    unknown = psps.pay()
+    assert unknown.status == pb.PAYMENT_INTENT_STATUS_PROCESSING
+    assert psps.attempts(unknown) == [("simulator", "UNKNOWN")]
+    psps.a.behave()
+    psps.payflow.clock.forward(seconds=5)
+    psps.payflow.recovery.attempts()
+    found = psps.caller.get(unknown.id)
+    assert (found.status, found.psp_account_id) == (pb.PAYMENT_INTENT_STATUS_AUTHORIZED, "simulator")
+    assert psps.moved(unknown) == (["authorize"], [])
+
+
+def test_a_payment_that_a_psp_knows_stays_there(psps: TwoPsps) -> None:
+    waiting = psps.pay("pm_card_3ds")
+    assert waiting.status == pb.PAYMENT_INTENT_STATUS_REQUIRES_ACTION
+    psps.a.behave(faults={"overloaded": 1})
+    with pytest.raises(ApiError, match="NO_PSP_AVAILABLE"):
+        psps.caller.authorize(waiting.id)
+    psps.a.behave()
+    assert psps.caller.authorize(waiting.id).psp_account_id == "simulator"
+    assert psps.moved(waiting) == (["authorize"], [])
+
+
+def test_a_psp_that_keeps_failing_costs_no_call_and_is_found_again(psps: TwoPsps) -> None:
+    psps.a.behave(faults={"error_before": 1})
+    while psps.pay().psp_account_id == "simulator":
+        pass
+    asked = len(psps.payflow.connector.executed)
+    for _ in range(3):
+        assert psps.pay().psp_account_id == "simulator_b"
+    assert len(psps.payflow.connector.executed) == asked + 3
+    psps.a.behave()
+    psps.payflow.clock.forward(seconds=61)
+    assert psps.pay().psp_account_id == "simulator"
+
+
+def test_a_capture_at_a_psp_that_keeps_failing_is_refused_without_a_trace(psps: TwoPsps) -> None:
+    paid = [psps.pay() for _ in range(6)]
+    psps.a.behave(faults={"error_before": 1})
+    refused = next(intent for intent in paid if not _captures(psps, intent.id))
+    assert psps.attempts(refused) == [("simulator", "SUCCEEDED")]
+    assert psps.caller.get(refused.id) == refused
+    psps.a.behave()
+    psps.payflow.clock.forward(seconds=61)
+    assert psps.caller.capture(refused.id).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
+
+
+def _captures(psps: TwoPsps, intent_id: str) -> bool:
+    try:
+        assert psps.caller.capture(intent_id).status == pb.PAYMENT_INTENT_STATUS_PROCESSING
+    except ApiError as error:
+        assert error.reason == "NO_PSP_AVAILABLE"
+        return False
+    return True
