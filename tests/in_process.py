@@ -155,7 +155,7 @@ def in_process(database: Database, directory: Path, **environment: str) -> Itera
         core = Core(settings, clock)
         try:
             connector = WatchedConnector(core.connectors["simulator"], clock)
-            core.ports = replace(core.ports, connectors={connector.name: connector})
+            core.ports = replace(core.ports, connectors={**core.connectors, connector.name: connector})
             recovery = Recovery(core.ports, core.due)
             with served(core, settings) as address, Caller(address) as caller:
                 yield InProcess(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,15 +14,21 @@ import pytest
 
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Unknown
-from payflow.psp.connector import Connector, Delivery, PspCall, Rejection, WebhookRejectedError
+from payflow.psp.connector import (
+    ENTRY_POINT_GROUP,
+    Connector,
+    Delivery,
+    PspCall,
+    Rejection,
+    WebhookRejectedError,
+)
 from payflow.v1 import merchant_pb2
 from payflow.v1 import payment_intent_pb2 as pb
 from server.connectors import ConnectorSettings
 from tests.books import assert_books_right
 from tests.corner_pay import KEY, SECRET, CornerPay, running_corner_pay, webhook
 from tests.databases import Database
-from tests.in_process import InProcess, in_process, served
-from tests.payments import Caller
+from tests.in_process import InProcess, in_process
 
 PAGE = Path(__file__).parents[2] / "docs" / "connectors.md"
 LINES_MAX = 100
@@ -97,25 +104,41 @@ def test_it_reads_signed_webhooks_only(connector: Connector) -> None:
 
 @pytest.fixture
 def payflow(
-    new_database: Callable[[], Database], tmp_path: Path, connector: Connector
+    new_database: Callable[[], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, psp: CornerPay
 ) -> Iterator[InProcess]:
-    with in_process(new_database(), tmp_path) as running:
-        connectors = {**running.core.ports.connectors, connector.name: connector}
-        with running.another(lambda ports: replace(ports, connectors=connectors)) as core:
-            running.core = core
-            yield running
+    """With the connector's package installed as pip installs one."""
+    packages = tmp_path / "site-packages"
+    metadata = packages / "payflow_cornerpay-1.0.0.dist-info"
+    metadata.mkdir(parents=True)
+    (packages / "payflow_cornerpay.py").write_text(code())
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: payflow-cornerpay\nVersion: 1.0.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{ENTRY_POINT_GROUP}]\n{entry_point()}\n")
+    monkeypatch.syspath_prepend(str(packages))
+    settings = {"CORNERPAY_URL": psp.url, "CORNERPAY_KEY": KEY, "CORNERPAY_SECRET": SECRET}
+    with in_process(new_database(), tmp_path, **settings) as running:
+        yield running
 
 
-def test_a_payment_goes_through_it(payflow: InProcess, psp: CornerPay) -> None:
-    with served(payflow.core, payflow.settings) as address, Caller(address) as caller:
-        caller.create()
-        account = merchant_pb2.CreatePspAccountRequest(
-            merchant_id=caller.merchant_id, id="corner", connector="cornerpay", priority=1
-        )
-        caller.reply(caller.merchants.CreatePspAccount, account)
-        intent_id = caller.create(currency="EUR").id
-        assert caller.authorize(intent_id).psp == "cornerpay"
-        assert caller.capture(intent_id, 6_000).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
-        caller.refund(intent_id, 1_000)
+def entry_point() -> str:
+    """The line of the page's pyproject.toml."""
+    toml = re.search(r"```toml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert toml is not None
+    [(name, value)] = tomllib.loads(toml[1])["project"]["entry-points"][ENTRY_POINT_GROUP].items()
+    return f"{name} = {value}"
+
+
+def test_a_payment_goes_through_it_once_it_is_installed(payflow: InProcess, psp: CornerPay) -> None:
+    caller = payflow.caller
+    caller.create()
+    account = merchant_pb2.CreatePspAccountRequest(
+        merchant_id=caller.merchant_id, id="corner", connector="cornerpay", priority=1
+    )
+    caller.reply(caller.merchants.CreatePspAccount, account)
+    intent_id = caller.create(currency="EUR").id
+    assert caller.authorize(intent_id).psp == "cornerpay"
+    assert caller.capture(intent_id, 6_000).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
+    caller.refund(intent_id, 1_000)
     assert psp.executed == [("payments", 10_000), ("captures", 6_000), ("refunds", 1_000)]
+    in_dollars = caller.authorize(caller.create(currency="USD").id)
+    assert in_dollars.psp == "simulator", "what it declares decides what it is given"
     assert_books_right(payflow.url)

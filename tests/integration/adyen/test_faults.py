@@ -107,4 +107,5 @@ def test_a_technical_cancel_of_what_never_arrived_says_nothing(
 
     [webhook] = double.webhooks(call)
     assert (webhook["item"]["eventCode"], webhook["item"]["success"]) == ("TECHNICAL_CANCEL", "false")
-    assert notices(connector, merchant.deliveries, call) == []
+    [told] = notices(connector, merchant.deliveries, call)
+    assert isinstance(told.outcome, Unknown)
