@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from payflow.domain.errors import invalid_field
 from payflow.domain.routing.candidate import PER_MILLION
@@ -85,11 +85,11 @@ def arms(messages: Iterable[pb.ExperimentArm]) -> tuple[Arm, ...]:
 
 
 def _rule(message: pb.RoutingRule, place: str) -> Rule:
-    if message.strategy == pb.ROUTING_STRATEGY_UNSPECIFIED:
-        message.strategy = pb.ROUTING_STRATEGY_PRIORITY
     if message.strategy not in pb.RoutingStrategy.values():
         raise invalid_field(f"{place}.strategy", f"must be one of {', '.join(Strategy)}")
-    return parse(message, Rule)
+    rule = parse(message, Rule)
+    is_given = message.strategy != pb.ROUTING_STRATEGY_UNSPECIFIED
+    return rule if is_given else replace(rule, strategy=Strategy.PRIORITY)
 
 
 def _weights(message: pb.RoutingWeights) -> Weights:
