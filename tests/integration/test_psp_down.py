@@ -114,3 +114,23 @@ def test_a_psp_that_is_down_while_it_is_asked_again_proves_nothing(payflow: InPr
     assert payflow.recovery.attempts() == 1
     assert payflow.caller.get(intent_id).status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED
     assert_psp_agrees(payflow.url, payflow.simulator)
+
+
+def test_one_that_failed_too_often_is_not_called_until_its_breaker_lets_a_call_through(
+    new_database: Callable[[], Database], tmp_path: Path
+) -> None:
+    with in_process(new_database(), tmp_path, CB_FAILURE_THRESHOLD="1", CB_TIMEOUT="60s") as payflow:
+        intent_id = payflow.caller.create().id
+        payflow.simulator.kill()
+        _assert_no_psp_available(lambda: payflow.caller.authorize(intent_id, key="authorize-1"))
+        assert len(payflow.connector.executed) == 1
+        payflow.restart_simulator()
+        for _ in range(3):
+            _assert_no_psp_available(lambda: payflow.caller.authorize(intent_id, key="authorize-1"))
+        assert len(payflow.connector.executed) == 1
+        payflow.clock.forward(seconds=60)
+        authorized = payflow.caller.authorize(intent_id, key="authorize-1")
+        assert authorized.status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED
+        assert len(payflow.connector.executed) == 2
+        assert effects_by_intent(payflow.simulator) == {intent_id: [("authorize", 10_000)]}
+        assert_books_right(payflow.url)
