@@ -16,7 +16,7 @@ from payflow.domain.folding.submission import DueCall
 from payflow.domain.intent.state import Attempt
 from payflow.domain.intent.waiting import CHECK_SCHEDULE
 from payflow.domain.merchant.state import Mode
-from payflow.domain.psp_outcome import Accepted, Advice, NotExecuted, OperationType, Outcome, Unknown
+from payflow.domain.psp_outcome import Accepted, NotExecuted, OperationType, Outcome, Unknown
 from payflow.psp.connector import Connector, PspCall
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,8 @@ CHECKS_WITH_REPEAT_MAX = 3
 
 TRIES_IN_CALL_MAX = 4
 BACKOFF = Backoff(first_s=0.1, most_s=2.0)
+# Reasons for which a PSP was not asked, or refused at its door, that may be over in a moment.
+PASSING = frozenset({"psp_unreachable", "psp_overloaded"})
 
 Answer = TypeVar("Answer", bound=Outcome | None)
 
@@ -54,9 +56,7 @@ def _may_repeat(outcome: Outcome, due: DueCall) -> bool:
     """What the PSP was quick to fail, and what it was never sent, unless another PSP account waits for it."""
     if isinstance(outcome, Unknown):
         return outcome.repeatable
-    if not isinstance(outcome, NotExecuted) or outcome.failure.code == "breaker_open":
-        return False
-    return outcome.failure.advice is Advice.RETRY_ELSEWHERE and not due.fallbacks
+    return isinstance(outcome, NotExecuted) and outcome.failure.code in PASSING and not due.fallbacks
 
 
 def _has_time(

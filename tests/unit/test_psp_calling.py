@@ -164,6 +164,13 @@ def test_a_psp_that_cannot_be_reached_is_tried_again_unless_another_one_can_be()
     assert len(first_of_two.keys) == 1
 
 
+@pytest.mark.parametrize("code", ["not_supported", "psp_refused_request", "psp_not_configured"])
+def test_what_would_be_refused_again_is_not_sent_again(code: str) -> None:
+    psp = Psp([NotExecuted(declines.failure(code))])
+    Bench().call(psp, due_call())
+    assert len(psp.keys) == 1
+
+
 @pytest.mark.parametrize("patience_s", [None, 0.0], ids=["nobody waits", "time is up"])
 def test_nothing_is_repeated_for_nobody(patience_s: float | None) -> None:
     psp = Psp([RESET])
