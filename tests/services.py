@@ -23,6 +23,8 @@ from tests.waiting import WAIT_S
 
 DEBIAN_POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 CONNECTIONS_MAX = 300
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 10_000_000_000
 
 # PostgreSQL refuses to run as root; every system has this account.
 UNPRIVILEGED_ACCOUNT = "nobody"
@@ -74,7 +76,7 @@ def running_postgres(binaries: Path) -> Iterator[PostgresServer]:
 @contextmanager
 def running_cluster(binaries: Path) -> Iterator[PostgresCluster]:
     """The same, to be killed and started again."""
-    with tempfile.TemporaryDirectory(prefix="payflow-postgres-") as name:
+    with tempfile.TemporaryDirectory(prefix="payflow-postgres-", dir=_in_memory()) as name:
         directory = Path(name)
         account = UNPRIVILEGED_ACCOUNT if os.geteuid() == 0 else None
         if account is not None:
@@ -136,6 +138,12 @@ class PostgresCluster:
         """Ends it at once, where it runs."""
         if self.process is not None:
             _stop(self.process)
+
+
+def _in_memory() -> Path | None:
+    """Where there is room for it, the cluster is kept in memory: tests kill processes, never the machine."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+    return MEMORY if has_room and os.access(MEMORY, os.W_OK) else None
 
 
 def _readable_by_all(binaries: Path, directory: Path) -> Path:

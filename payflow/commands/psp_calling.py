@@ -28,6 +28,8 @@ TRIES_IN_CALL_MAX = 4
 BACKOFF = Backoff(first_s=0.1, most_s=2.0)
 # Reasons for which a PSP was not asked, or refused at its door, that may be over in a moment.
 PASSING = frozenset({"psp_unreachable", "psp_overloaded"})
+# Behind these a PSP was spared the question, or did not look at it.
+SHUT_DOORS = frozenset({"breaker_open", "psp_overloaded"})
 
 Answer = TypeVar("Answer", bound=Outcome | None)
 
@@ -157,7 +159,7 @@ def _repeated(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
     if not isinstance(outcome, NotExecuted):
         return outcome
     # That this repeat was never sent says nothing of the call that it repeats.
-    return Unknown("the repeat was not executed", asked=outcome.failure.code != "breaker_open")
+    return Unknown("the repeat was not executed", asked=outcome.failure.code not in SHUT_DOORS)
 
 
 def _is_remembered(ports: Ports, connector: Connector, attempt: Attempt) -> bool:

@@ -280,7 +280,8 @@ def test_what_undoes_a_stray_payment_is_never_shut_out() -> None:
     assert "shut out" not in psp.asked
 
 
-def test_a_shut_gate_leaves_a_check_for_later_without_using_it_up() -> None:
+@pytest.mark.parametrize("code", ["breaker_open", "psp_overloaded"])
+def test_a_shut_gate_leaves_a_check_for_later_without_using_it_up(code: str) -> None:
     for found in (None, APPROVED):
-        outcome = Bench(Gate("breaker_open")).resolve(Psp([APPROVED], found), due_call(checks=1))
+        outcome = Bench(Gate(code)).resolve(Psp([APPROVED], found), due_call(checks=1))
         assert isinstance(outcome, Unknown) and not outcome.asked
