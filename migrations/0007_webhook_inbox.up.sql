@@ -18,6 +18,8 @@ CREATE TABLE webhook_inbox (
     state          text        NOT NULL CHECK (state IN ('PENDING', 'APPLIED', 'IGNORED', 'PARKED')),
     tries          integer     NOT NULL CHECK (tries >= 0),
     due_at         timestamptz NOT NULL,
+    -- What waits for something else about its payment, which may be told behind it, keeps nobody waiting.
+    yields         boolean     NOT NULL DEFAULT false,
     detail         text        NOT NULL,
     settled_at     timestamptz CHECK ((settled_at IS NULL) = (state = 'PENDING')),
     -- An event that is delivered again is the same row. Events that name none of our payments are merchant ''.
@@ -41,7 +43,7 @@ CREATE INDEX webhook_inbox_settled ON webhook_inbox (bucket, settled_at) WHERE s
 CREATE TRIGGER webhook_inbox_open_kept BEFORE DELETE ON webhook_inbox
     FOR EACH ROW WHEN (OLD.state IN ('PENDING', 'PARKED')) EXECUTE FUNCTION refuse_change();
 
-GRANT SELECT, INSERT, DELETE, UPDATE (state, tries, due_at, detail, settled_at)
+GRANT SELECT, INSERT, DELETE, UPDATE (state, tries, due_at, yields, detail, settled_at)
     ON webhook_inbox TO payflow_application;
 
 -- A webhook's address names an account, not its merchant: whose secrets may have signed it is found here,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 from payflow.commands.apply_notice import apply_notice
 from payflow.commands.call import Call
 from payflow.commands.ports import Ports
 from payflow.domain.backoff import Backoff
-from payflow.domain.errors import PayFlowError
+from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.submission import Origin
 from payflow.domain.psp_outcome import clean
 from payflow.domain.webhook import TRIES_MAX, Settlement, Webhook, WebhookState
@@ -36,7 +37,9 @@ def apply_webhook(ports: Ports, webhook: Webhook) -> Settlement:
         return _again(ports, webhook, TRIES_MAX, "the PSP did not answer what the event does not say")
     except PayFlowError as error:
         if error.reason.code in TEMPORARY:
-            return _again(ports, webhook, TRIES_MAX, str(error))
+            # What the payment waits for may be told by an event that came later.
+            yields = error.reason is Reason.CONCURRENT_UPDATE
+            return replace(_again(ports, webhook, TRIES_MAX, str(error)), yields=yields)
         return Settlement(WebhookState.PARKED, clean(str(error)))
     except Exception as error:
         log.exception("an event of a webhook makes no sense", extra=_subject(webhook))

@@ -91,11 +91,15 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How a try ended; PENDING asks for another one at ``due_at``."""
+    """How a try ended; PENDING asks for another one at ``due_at``.
+
+    ``yields`` lets what came behind it pass until then, because it may be what this one waits for.
+    """
 
     state: WebhookState
     detail: str = ""
     due_at: datetime | None = None
+    yields: bool = False
 
 
 @dataclass(frozen=True, slots=True)

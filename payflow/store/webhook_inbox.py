@@ -57,7 +57,7 @@ OPEN = {
 
 RETRY = f"""
     UPDATE webhook_inbox AS item
-    SET state = 'PENDING', tries = 0, due_at = %s, detail = '', settled_at = NULL
+    SET state = 'PENDING', tries = 0, due_at = %s, yields = false, detail = '', settled_at = NULL
     WHERE merchant_id = %s AND id = %s AND state = 'PARKED'
     RETURNING {WHOLE}
 """

@@ -10,7 +10,8 @@ from payflow.store.pool import Pool
 from payflow.store.webhook_rows import WHOLE, webhook
 
 # Of each payment only what came first. Nothing of a payment is taken while something before it is open,
-# whoever has that: so events are applied in the order in which they came.
+# whoever has that: so events are applied in the order in which they came. Only what waits for the payment
+# itself lets others pass, one of which may be what it waits for.
 TAKE = f"""
     WITH due AS MATERIALIZED (
         SELECT first.*
@@ -22,7 +23,7 @@ TAKE = f"""
               AND (intent_id = '' OR NOT EXISTS (
                   SELECT FROM webhook_inbox AS earlier
                   WHERE earlier.merchant_id = one.merchant_id AND earlier.intent_id = one.intent_id
-                    AND earlier.state = 'PENDING'
+                    AND earlier.state = 'PENDING' AND NOT (earlier.yields AND earlier.due_at > %s)
                     AND (earlier.received_at, earlier.position, earlier.id)
                         < (one.received_at, one.position, one.id)))
             ORDER BY due_at
@@ -38,7 +39,7 @@ TAKE = f"""
         FOR UPDATE OF one SKIP LOCKED
     )
     UPDATE webhook_inbox AS item
-    SET tries = item.tries + 1, due_at = %s
+    SET tries = item.tries + 1, due_at = %s, yields = false
     FROM free
     WHERE item.merchant_id = free.merchant_id AND item.id = free.id
     RETURNING {WHOLE}
@@ -47,7 +48,7 @@ TAKE = f"""
 # The number of the try is its fence: who was too slow finds that somebody else has begun another.
 SETTLE = """
     UPDATE webhook_inbox
-    SET state = %s, detail = %s, due_at = %s, settled_at = %s
+    SET state = %s, detail = %s, due_at = %s, yields = %s, settled_at = %s
     WHERE merchant_id = %s AND id = %s AND state = 'PENDING' AND tries = %s
     RETURNING id
 """
@@ -75,7 +76,7 @@ class WebhookQueue:
 
     def take(self, now: datetime, lease: timedelta, limit: int, deadline: float) -> list[Webhook]:
         """Events that are this worker's until the lease ends; then, not settled, they are due again."""
-        parameters = (*EVERY_BUCKET, now, limit, limit, now, now + lease)
+        parameters = (*EVERY_BUCKET, now, now, limit, limit, now, now + lease)
         return [webhook(row) for row in self._pool.all(TAKE, parameters, deadline)]
 
     def settle(self, taken: Webhook, settlement: Settlement, now: datetime, deadline: float) -> bool:
@@ -85,6 +86,7 @@ class WebhookQueue:
             settlement.state,
             settlement.detail,
             settlement.due_at or taken.due_at,
+            settlement.yields,
             None if waits else now,
             taken.merchant_id,
             taken.id,

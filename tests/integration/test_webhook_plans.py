@@ -53,7 +53,7 @@ FILL = (
            'pi_' || CASE WHEN n % 1000 = 1 THEN 1 ELSE n / 3 END, 'acme-main', 'pi_' || n / 3 || '-1',
            '\\x0102030405', at, 0, 'correlation', '',
            CASE n % 100 WHEN 0 THEN 'PARKED' WHEN 1 THEN 'PENDING' ELSE 'APPLIED' END, 1,
-           CASE n WHEN 1 THEN at + interval '365 days' ELSE at END, '',
+           CASE n WHEN 1 THEN at + interval '365 days' ELSE at END, false, '',
            CASE n % 100 WHEN 1 THEN NULL ELSE at END
     FROM (
         SELECT n, timestamptz '2026-01-01 00:00:00+00' + n * interval '1 second' AS at,

@@ -16,7 +16,7 @@ from payflow.commands import apply_webhook
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.psp_notice import Notice
-from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, WebhookState
+from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, Webhook, WebhookState
 from payflow.store.webhook_cleaner import delete_old
 from payflow.store.webhook_queue import WebhookQueue
 from tests.signed_webhooks import line
@@ -172,6 +172,22 @@ def test_nothing_of_a_payment_overtakes_what_came_before_it_and_others_do_not_wa
     assert stack.work() == 3
     assert applied.keys == [quick, slow, slow]
     assert [state_of(stack, f"o-{number}")[0] for number in (1, 2, 3)] == ["IGNORED", "APPLIED", "APPLIED"]
+
+
+def test_an_event_lets_those_pass_that_it_may_be_waiting_for(stack: WebhookStack, applied: Applied) -> None:
+    _, reference = stack.reference()
+    stack.send(approved("y-1", reference), approved("y-2", reference))
+    applied.failures = [PayFlowError(Reason.CONCURRENT_UPDATE, "in flight", retry_after_s=1.0)]
+    stack.work()
+    assert state_of(stack, "y-1") == ("PENDING", 1, "CONCURRENT_UPDATE: in flight")
+    assert state_of(stack, "y-2") == ("APPLIED", 1, "")
+    stack.clock.forward(seconds=5)
+    stack.send(approved("y-3", reference))
+    assert [one.event_id for one in _taken(stack)] == ["y-1"], "what came first is first again when it is due"
+
+
+def _taken(stack: WebhookStack) -> list[Webhook]:
+    return WebhookQueue(stack.core.writes).take(stack.clock.now(), stack.core.lease, 10, FOREVER)
 
 
 def test_workers_share_the_work_and_keep_each_payments_order(stack: WebhookStack, applied: Applied) -> None:
