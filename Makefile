@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill test-torture benchmark benchmark-ledger benchmark-routing check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill test-torture test-chaos benchmark benchmark-ledger benchmark-routing check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,9 @@ test-torture: install-dev ## Torture the ledger, 600 s or for PAYFLOW_TORTURE_S 
 	@export PAYFLOW_TORTURE_S=$${PAYFLOW_TORTURE_S:-$${PAYFLOW_TORTURE_TRANSACTIONS:+0}}; \
 	PAYFLOW_TORTURE_S=$${PAYFLOW_TORTURE_S:-600} PAYFLOW_TORTURE_SEED=$${PAYFLOW_TORTURE_SEED:-$$(date +%s)} \
 	$(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_torture.py
+
+test-chaos: install-dev ## Make PAYFLOW_CHAOS_PAYMENTS payments (10,000 when not set) over PSPs with every fault
+	@PAYFLOW_CHAOS_PAYMENTS=$${PAYFLOW_CHAOS_PAYMENTS:-10000} $(BIN)/python -m pytest -s tests/scenario/test_chaos.py
 
 benchmark: install-dev ## Measure requests a second beside an empty RPC
 	@$(BIN)/python -m benchmarks.requests_per_second

@@ -87,11 +87,13 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self.channel.close()
 
-    def reply(self, rpc: Callable[..., Any], request: Any, key: str | None = None) -> Reply:
+    def reply(
+        self, rpc: Callable[..., Any], request: Any, key: str | None = None, timeout_s: float = TIMEOUT_S
+    ) -> Reply:
         """Calls any RPC. Raises ApiError."""
         metadata = (("idempotency-key", key or str(uuid4())),)
         try:
-            message, call = cast(Any, rpc).with_call(request, metadata=metadata, timeout=TIMEOUT_S)
+            message, call = cast(Any, rpc).with_call(request, metadata=metadata, timeout=timeout_s)
         except grpc.RpcError as error:
             raise ApiError(error) from None
         return Reply(

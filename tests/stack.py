@@ -69,7 +69,7 @@ class Stack:
             "gateway", (), API_PORT=port, GRPC_PORT=address.rpartition(":")[2], **environment
         )
         url = f"http://127.0.0.1:{port}"
-        _wait_for(lambda: _answers(url), process)
+        _wait_for(lambda: answers(url), process)
         return url
 
     def worker(self, **environment: str) -> Process:
@@ -141,7 +141,8 @@ def serves(address: str) -> bool:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether the gateway there is ready."""
     try:
         return urllib3.request("GET", f"{url}/ready", retries=False, timeout=PROBE_TIMEOUT_S).status == 200
     except urllib3.exceptions.HTTPError:

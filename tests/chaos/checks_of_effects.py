@@ -109,8 +109,9 @@ def _strays(story: Story, wallets: Wallets) -> Iterator[Finding]:
         if attempt.state in STRAYED and undoing[identifier] != 1:
             yield Finding(Wrong.STRAY_NOT_UNDONE, attempt.details["psp_key"], f"by {undoing[identifier]}")
     for payment in wallets.of_intent(story.id):
-        is_own = (payment.psp, payment.id) == (story.psp_account_id, story.psp_payment_id)
-        if not is_own and (payment.held or payment.taken != payment.returned):
+        if (payment.psp, payment.id) != story.own_payment and (
+            payment.held or payment.taken != payment.returned
+        ):
             shown_by = f"held {payment.held}, taken {payment.taken}, returned {payment.returned}"
             yield Finding(Wrong.STRAY_NOT_UNDONE, f"{payment.psp} {payment.id}", shown_by)
 

@@ -18,18 +18,18 @@ LINE = ("account_id", "layer", "amount", "currency", "releases")
 def check(evidence: Evidence, stories: Mapping[str, Story], wallets: Wallets) -> Iterator[Finding]:
     """Every cent is where intents, ledger and PSPs say that it is."""
     for intent in evidence.intents:
-        yield from _intent(intent, wallets)
-    yield from _ledger(evidence, wallets)
+        if intent["id"] in stories:
+            yield from _intent(intent, stories[intent["id"]], wallets)
+    yield from _ledger(evidence, stories, wallets)
     yield from _transactions(evidence.entries, stories.values())
 
 
-def _intent(intent: Row, wallets: Wallets) -> Iterator[Finding]:
-    nothing = PspPayment(intent["psp_account_id"], intent["psp_payment_id"], intent["currency"], intent["id"])
-    own = wallets.payments.get((nothing.psp, nothing.id), nothing)
+def _intent(intent: Row, story: Story, wallets: Wallets) -> Iterator[Finding]:
+    own = wallets.payments.get(story.own_payment, PspPayment("", "", "", ""))
     told = {
         Wrong.TAKEN_DIFFERS: (intent["captured_amount"], own.taken),
         Wrong.RETURNED_DIFFERS: (intent["refunded_amount"], own.returned),
-        Wrong.HELD_DIFFERS: (_held(intent), own.held),
+        Wrong.HELD_DIFFERS: (_held(intent), 0 if story.lapses else own.held),
     }
     for wrong, (by_intent, by_psp) in told.items():
         if by_intent != by_psp:
@@ -42,13 +42,13 @@ def _held(intent: Row) -> int:
     return int(intent["authorized_amount"]) if stands == "AUTHORIZED" else 0
 
 
-def _ledger(evidence: Evidence, wallets: Wallets) -> Iterator[Finding]:
+def _ledger(evidence: Evidence, stories: Mapping[str, Story], wallets: Wallets) -> Iterator[Finding]:
     posted: Counter[Account] = Counter()
     pending: Counter[Account] = Counter()
     for entry in evidence.entries:
         account = (entry["merchant_id"], entry["account_id"])
         (posted if entry["layer"] == "POSTED" else pending)[account] += entry["amount"]
-    expected = _expected(evidence.intents, wallets)
+    expected = _expected(evidence.intents, stories, wallets)
     roles = {
         Wrong.CLEARING_DIFFERS: ("psp_clearing", posted),
         Wrong.PAYABLE_DIFFERS: ("merchant_payable", posted),
@@ -63,7 +63,9 @@ def _ledger(evidence: Evidence, wallets: Wallets) -> Iterator[Finding]:
                 yield Finding(wrong, account[1], shown_by)
 
 
-def _expected(intents: Iterable[Row], wallets: Wallets) -> Mapping[Wrong, Counter[Account]]:
+def _expected(
+    intents: Iterable[Row], stories: Mapping[str, Story], wallets: Wallets
+) -> Mapping[Wrong, Counter[Account]]:
     """What clearing and holds must be by the PSPs' lists, payable and fees by the intents."""
     expected: defaultdict[Wrong, Counter[Account]] = defaultdict(Counter)
     for intent in intents:
@@ -71,7 +73,8 @@ def _expected(intents: Iterable[Row], wallets: Wallets) -> Mapping[Wrong, Counte
         for payment in wallets.of_intent(intent["id"]):
             clearing = (merchant_id, f"sys:psp_clearing:{payment.psp}:{payment.currency}")
             expected[Wrong.CLEARING_DIFFERS][clearing] += payment.taken - payment.returned
-            expected[Wrong.HOLDS_DIFFER][clearing] += payment.held
+            lapses = intent["id"] in stories and stories[intent["id"]].lapses
+            expected[Wrong.HOLDS_DIFFER][clearing] += 0 if lapses else payment.held
         place = f"{intent['psp_account_id']}:{currency}"
         fee = intent["fee_amount"] if intent["captured_amount"] else 0
         owed = intent["captured_amount"] - fee - intent["refunded_amount"]

@@ -83,7 +83,11 @@ class Refund:
 
 @dataclass(slots=True)
 class Story:
-    """One payment intent."""
+    """One payment intent.
+
+    ``strays`` are PSP account and payment of what succeeded after it was given up. ``lapses``: its capture
+    was declined for good, so that its PSP lets go of the authorization when that runs out.
+    """
 
     id: str
     merchant_id: str
@@ -98,7 +102,15 @@ class Story:
     attempts: dict[str, Attempt] = field(default_factory=dict)
     refunds: dict[str, Refund] = field(default_factory=dict)
     transactions: list[Row] = field(default_factory=list)
+    strays: set[tuple[str, str]] = field(default_factory=set)
+    lapses: bool = False
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def own_payment(self) -> tuple[str, str]:
+        """PSP account and payment of what it has not given up."""
+        own = (self.psp_account_id, self.psp_payment_id)
+        return ("", "") if own in self.strays else own
 
     @property
     def refunded(self) -> int:
@@ -212,6 +224,7 @@ def _strayed(story: Story, data: Row, at: datetime) -> None:
     if attempt.state not in GIVEN_UP:
         story.finds(Wrong.REOPENED, f"{attempt.details['psp_key']}: {attempt.state} to STRAY")
     attempt.stages.append(Stage(at, "STRAY"))
+    story.strays.add((attempt.psp, data["psp_payment_id"]))
     story.begin(data["attempt"], at)
 
 
@@ -259,7 +272,8 @@ def _canceled(story: Story, data: Row, at: datetime) -> None:
 
 
 def _failed(story: Story, data: Row, at: datetime) -> None:
-    story.end(data["attempt_id"], "DECLINED", at)
+    attempt = story.end(data["attempt_id"], "DECLINED", at)
+    story.lapses = attempt.details["operation"] == "CAPTURE"
     story.psp_payment_id = data["psp_payment_id"] or story.psp_payment_id
     story.move("FAILED")
 
