@@ -23,12 +23,13 @@ from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
     Approved,
+    Declined,
     NotExecuted,
     OperationType,
     Unknown,
 )
 from tests.core import SECOND
-from tests.noticed_payment import AMOUNT, APPROVED, DECLINED, ELSEWHERE, Payment
+from tests.noticed_payment import AMOUNT, APPROVED, CHALLENGE, DECLINED, ELSEWHERE, Payment
 
 
 @pytest.mark.parametrize("capture_method", CaptureMethod)
@@ -104,3 +105,16 @@ def test_a_refund_of_a_stray_sale_that_comes_back_is_for_a_person_to_look_at() -
     payment.finish(Approved("refund-1"))
     refused = payment.core.run(payment.command(payment.about(1, DECLINED, after_success=True)))
     assert isinstance(refused, Refused) and refused.error.reason is Reason.VALIDATION_FAILED
+
+
+def test_a_stray_payment_told_of_twice_is_not_taken_for_a_later_one_at_the_same_psp() -> None:
+    payment = Payment()
+    payment.core.apply(StartAuthorize(*payment.scoped, SIMULATOR))
+    payment.finish(NotExecuted(declines.failure("psp_refused_request")))
+    stray = replace(payment.about(0, Approved("stray-1")), psp_payment_id="stray-1")
+    assert payment.hear(stray) == [e.AttemptStrayed]
+    payment.finish(Approved("void-1"))
+    payment.authorize(CHALLENGE)
+    failed = payment.hear(payment.about(2, Declined(declines.failure("authentication_failed"))))
+    assert failed[-1] is e.PaymentIntentFailed
+    assert payment.hear(stray) == []

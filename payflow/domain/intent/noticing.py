@@ -80,7 +80,7 @@ def _ended(
 def _attempt_meant(aggregate: IntentAggregate, notice: Notice) -> Attempt | None:
     """The attempt that the notice is about, an open one before one that has ended, the latest of several."""
     found = [one for one in aggregate.attempts.values() if _is_meant(aggregate, one, notice)]
-    return max(found, key=lambda one: (one.is_open, one.started_at, one.psp_key), default=None)
+    return max(found, key=lambda one: (one.is_open, one.number), default=None)
 
 
 def _is_meant(aggregate: IntentAggregate, attempt: Attempt, notice: Notice) -> bool:
@@ -92,14 +92,17 @@ def _is_meant(aggregate: IntentAggregate, attempt: Attempt, notice: Notice) -> b
     if attempt.psp_key == notice.psp_key:
         return True
     # A payment that the payer had to act on keeps its first reference, however often it is resumed.
-    first = next((one for one in aggregate.attempts.values() if one.psp_key == notice.psp_key), None)
-    return (
-        first is not None
-        and first.operation is OperationType.AUTHORIZE
-        and attempt.psp_payment_id != ""
-        and attempt.psp_account_id == first.psp_account_id
-        and attempt.psp_payment_id in (notice.psp_payment_id, aggregate.intent.psp_payment_id)
+    return attempt.psp_payment_id != "" and _began(aggregate, attempt).psp_key == notice.psp_key
+
+
+def _began(aggregate: IntentAggregate, resumed: Attempt) -> Attempt:
+    """The authorization at whose PSP payment a later one goes on."""
+    firsts = (
+        one
+        for one in aggregate.attempts.values()
+        if one.operation is OperationType.AUTHORIZE and not one.psp_payment_id and one.number < resumed.number
     )
+    return max(firsts, key=lambda one: one.number)
 
 
 def _require_fit(attempt: Attempt, command: ApplyNotice, situation: Situation) -> None:

@@ -91,6 +91,11 @@ class Attempt:
     failure: Failure | None = None
 
     @property
+    def number(self) -> int:
+        """Its place among its intent's attempts, from 1."""
+        return int(self.psp_key.rpartition("-")[2])
+
+    @property
     def is_open(self) -> bool:
         """Whether an outcome is still to come."""
         return self.state in OPEN_ATTEMPTS
