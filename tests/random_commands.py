@@ -304,7 +304,8 @@ def _finish(aggregate: IntentAggregate, step: Step) -> Command | None:
         return None
     late = replace(attempt, fence=attempt.fence - 1) if step.stale else attempt
     command = outcome_of(aggregate.intent.merchant_id, late, step.outcome)
-    return replace(command, fallback="" if step.percent == 100 else SECOND, early=step.which % 4 == 3)
+    was_due_at = attempt.due_at if step.which % 4 == 3 else None
+    return replace(command, fallback="" if step.percent == 100 else SECOND, was_due_at=was_due_at)
 
 
 def _resume(aggregate: IntentAggregate, step: Step) -> Command | None:

@@ -12,9 +12,10 @@ from payflow.commands.ports import Ports
 from payflow.domain.backoff import Backoff
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.submission import Origin
-from payflow.domain.psp_outcome import clean
+from payflow.domain.psp_notice import Notice
+from payflow.domain.psp_outcome import INTERPRETATION, Unknown, clean
 from payflow.domain.webhook import TRIES_MAX, Settlement, Webhook, WebhookState
-from payflow.psp.connector import PspSilentError
+from payflow.psp.connector import Connector, PspSilentError
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def _apply(ports: Ports, webhook: Webhook) -> Settlement:
     connector = ports.connectors.get(endpoint.connector)
     if connector is None:
         return _again(ports, webhook, TRIES_MAX, f"no connector {endpoint.connector} here")
-    notice = connector.interpret(webhook.content, endpoint.credential_ref)
+    notice = _interpreted(ports, connector, webhook)
     if notice is None:
         return Settlement(WebhookState.IGNORED)
     if not webhook.intent_id:
@@ -60,6 +61,24 @@ def _apply(ports: Ports, webhook: Webhook) -> Settlement:
     call = Call(Origin(ACTOR, webhook.correlation_id, webhook.traceparent), deadline=None)
     changed = apply_notice(ports, call, webhook.merchant_id, webhook.intent_id, notice, endpoint)
     return Settlement(WebhookState.APPLIED, "" if changed else "nothing new")
+
+
+def _interpreted(ports: Ports, connector: Connector, webhook: Webhook) -> Notice | None:
+    """What the event says. A PSP that can be asked is, through its gate: one that hangs holds nobody up."""
+    content, endpoint = webhook.content, webhook.endpoint
+    if not connector.capabilities.looks_up:
+        return connector.interpret(content, endpoint.credential_ref)
+    shut = ports.gate.enter(endpoint, INTERPRETATION)
+    if shut:
+        raise PspSilentError(shut)
+    answer: Unknown | None = None
+    try:
+        return connector.interpret(content, endpoint.credential_ref)
+    except PspSilentError as silence:
+        answer = Unknown(str(silence))
+        raise
+    finally:
+        ports.gate.leave(endpoint, INTERPRETATION, answer)
 
 
 def _again(ports: Ports, webhook: Webhook, tries_max: int, why: str) -> Settlement:

@@ -28,7 +28,7 @@ from payflow.domain.ledger.statements import (
 )
 from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
-from payflow.domain.psp_outcome import OperationType, Outcome
+from payflow.domain.psp_outcome import Gated, OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.experiment import Experiment
@@ -250,11 +250,11 @@ class Gate(Protocol):
         """Whether a call would be let in now, as far as this process knows."""
         ...
 
-    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+    def enter(self, endpoint: Endpoint, operation: Gated) -> str:
         """Lets a call in (""), or answers the code of the decline that stands for it."""
         ...
 
-    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+    def leave(self, endpoint: Endpoint, operation: Gated, answer: Outcome | None) -> None:
         """What a call that was let in came to; None is a PSP's answer that it knows of nothing."""
         ...
 

@@ -22,7 +22,7 @@ from payflow.domain.intent.failing_over import allows_failover
 from payflow.domain.intent.state import Attempt
 from payflow.domain.intent.status import RefundStatus
 from payflow.domain.merchant.state import PspAccount
-from payflow.domain.psp_outcome import Approved, NotExecuted, Outcome, Unknown
+from payflow.domain.psp_outcome import Approved, Failure, NotExecuted, Outcome, Unknown
 from payflow.domain.resources import PaymentIntentView, RefundView, Resource
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ RETRY_AFTER_S = 1.0
 def finish(ports: Ports, call: Call, merchant_id: str, due: DueCall) -> Answer:
     """Makes the call that is due, and those that follow from it, and writes their outcomes down.
 
-    The caller holds a place to wait for the first PSP in. Raises NO_PSP_AVAILABLE when it is proven that
-    nothing was executed.
+    The caller holds a place to wait for the first PSP in. When it is proven that nothing was executed, raises
+    NO_PSP_AVAILABLE where another try may do better, and PSP_REFUSED where it would not.
     """
     with ExitStack() as places:
         while True:
@@ -44,8 +44,8 @@ def finish(ports: Ports, call: Call, merchant_id: str, due: DueCall) -> Answer:
             if recorded.psp_call is None:
                 break
             due = recorded.psp_call
-    if _was_taken_back(recorded.resource, outcome):
-        raise no_psp_available("no PSP could be reached; nothing was executed")
+    if isinstance(outcome, NotExecuted) and _was_taken_back(recorded.resource, outcome.failure):
+        raise _not_executed(outcome.failure)
     return Answer(recorded.resource)
 
 
@@ -71,10 +71,12 @@ def _outcome(ports: Ports, call: Call, due: DueCall) -> Outcome:
 def _fallback(ports: Ports, call: Call, due: DueCall, outcome: Outcome, places: ExitStack) -> str:
     """The first PSP account to go on to that takes calls and has a place to wait in; "" for none.
 
-    Only while the caller waits: whoever has been told something must not find another PSP's payment.
+    Only while the caller waits: whoever has been told something must not find another PSP's payment. Who has
+    an attempt taken early, such as an operator, is not its caller.
     """
     if (
         call.deadline is None
+        or due.was_due_at is not None
         or time.monotonic() >= call.deadline
         or not allows_failover(due.attempt, outcome)
     ):
@@ -112,7 +114,7 @@ def _record(
         attempt.refund_id,
         attempt.idempotency_key,
         fallback,
-        due.early,
+        due.was_due_at,
     )
     recorded = commit(ports, replace(call, deadline=None, claim=None), lambda _: command, always=True)
     assert isinstance(recorded, Applied)
@@ -139,13 +141,20 @@ def tell_operators(psp_key: str, applied: Applied) -> None:
             )
 
 
-def _was_taken_back(resource: Resource | None, outcome: Outcome) -> bool:
+def _not_executed(failure: Failure) -> PayFlowError:
+    if failure.retryable:
+        return no_psp_available("no PSP could be reached; nothing was executed")
+    return PayFlowError(
+        Reason.PSP_REFUSED,
+        f"the PSP took no such request ({failure.code}), and nothing was executed: {failure.message}",
+        subject=failure.code,
+    )
+
+
+def _was_taken_back(resource: Resource | None, failure: Failure) -> bool:
     """Told from the state and not from events, of which a commit that was acknowledged late has none."""
-    if not isinstance(outcome, NotExecuted):
-        return False
     if isinstance(resource, RefundView):
-        refund = resource.refund
-        return refund.status is RefundStatus.FAILED and refund.failure == outcome.failure
+        return resource.refund.status is RefundStatus.FAILED and resource.refund.failure == failure
     if isinstance(resource, PaymentIntentView):
-        return resource.intent.operation is None and resource.intent.failure == outcome.failure
+        return resource.intent.operation is None and resource.intent.failure == failure
     return False

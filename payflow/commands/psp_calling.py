@@ -21,8 +21,8 @@ from payflow.psp.connector import Connector, PspCall
 
 log = logging.getLogger(__name__)
 
-# After this many checks that found nothing, a repeat is not tried again: the reference is shut out.
-CHECKS_WITH_REPEAT_MAX = 3
+# The first checks repeat a call of which the PSP knows nothing; after them its reference is shut out.
+REPEATING_CHECKS = 2
 
 TRIES_IN_CALL_MAX = 4
 BACKOFF = Backoff(first_s=0.1, most_s=2.0)
@@ -41,9 +41,12 @@ def call_psp(ports: Ports, connector: Connector, due: DueCall, deadline: float |
     have been executed, a later one that was not sent proves nothing.
     """
     outcome: Outcome = Unknown("not tried")
-    may_be_executed = False
+    may_be_executed = was_made = False
+    started = time.monotonic()
     for tries in range(TRIES_IN_CALL_MAX):
-        outcome = _execute(ports, connector, due)
+        kept_back = _kept_back(ports, due)
+        was_made = was_made or kept_back is None
+        outcome = kept_back or _execute(ports, connector, due)
         if isinstance(outcome, NotExecuted) and may_be_executed:
             outcome = Unknown(f"sent before; then {outcome.failure.code}")
         may_be_executed = may_be_executed or isinstance(outcome, Unknown)
@@ -51,6 +54,8 @@ def call_psp(ports: Ports, connector: Connector, due: DueCall, deadline: float |
         if not _may_repeat(outcome, due) or not _has_time(ports, connector, due, deadline, pause_s):
             break
         ports.sleep(pause_s)
+    if was_made and due.attempt.operation is OperationType.AUTHORIZE:
+        ports.learn(due.account, outcome, time.monotonic() - started)
     return outcome
 
 
@@ -69,22 +74,23 @@ def _has_time(
     return deadline is not None and time.monotonic() + pause_s < deadline and ends_at < due.attempt.due_at
 
 
-def _execute(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
-    """Only under a lease that lasts: who slept past it must not act on what others may have finished."""
+def _kept_back(ports: Ports, due: DueCall) -> Outcome | None:
+    """Why a call may not be made now; None for one that has passed the gate and has to be made.
+
+    Only under a lease that lasts: who slept past it must not act on what others may have finished.
+    """
     if ports.clock.now() >= due.attempt.due_at:
         return Unknown("the lease ran out before the call")
-    endpoint, operation = due.account.endpoint, due.attempt.operation
-    shut = ports.gate.enter(endpoint, operation)
-    if shut:
-        return NotExecuted(declines.failure(shut))
-    started = time.monotonic()
+    shut = ports.gate.enter(due.account.endpoint, due.attempt.operation)
+    return NotExecuted(declines.failure(shut)) if shut else None
+
+
+def _execute(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
     outcome: Outcome = Unknown("the connector failed")
     try:
         outcome = connector.execute(_psp_call(due))
     finally:
-        ports.gate.leave(endpoint, operation, outcome)
-    if operation is OperationType.AUTHORIZE:
-        ports.learn(due.account, outcome, time.monotonic() - started)
+        ports.gate.leave(due.account.endpoint, due.attempt.operation, outcome)
     return outcome
 
 
@@ -150,12 +156,12 @@ def _may_ask_again(ports: Ports, connector: Connector, attempt: Attempt) -> bool
         return False
     is_first = attempt.operation is OperationType.AUTHORIZE and not attempt.psp_payment_id
     if looks_up or is_first:
-        return attempt.checks < (CHECKS_WITH_REPEAT_MAX if looks_up else len(CHECK_SCHEDULE))
+        return attempt.checks <= (REPEATING_CHECKS if looks_up else len(CHECK_SCHEDULE) - 1)
     return True
 
 
 def _repeated(ports: Ports, connector: Connector, due: DueCall) -> Outcome:
-    outcome = _execute(ports, connector, due)
+    outcome = _kept_back(ports, due) or _execute(ports, connector, due)
     if not isinstance(outcome, NotExecuted):
         return outcome
     # That this repeat was never sent says nothing of the call that it repeats.

@@ -78,7 +78,7 @@ def receive_webhook(ports: Ports, arrival: Arrival) -> str:
     """
     now = ports.clock.now()
     verified = _verify(ports, arrival, _endpoints(ports, arrival), now)
-    events = _events(ports, arrival, verified.items, now)
+    events = _events(ports, arrival, verified, now)
     receipt = Receipt(
         verified.endpoint, arrival.psp_account_id, now, arrival.correlation_id, arrival.traceparent
     )
@@ -141,15 +141,13 @@ def _refusal(rejection: Rejection) -> PayFlowError:
     return PayFlowError(Reason.UNAUTHENTICATED, "the webhook could not be verified")
 
 
-def _events(
-    ports: Ports, arrival: Arrival, items: Sequence[SignedItem], now: datetime
-) -> list[ReceivedEvent]:
+def _events(ports: Ports, arrival: Arrival, verified: _Verified, now: datetime) -> list[ReceivedEvent]:
     command_id = ids.command_id(now, ports.entropy(ENTROPY_BYTES))
     events = []
-    for position, item in enumerate(items):
+    for position, item in enumerate(verified.items):
         intent_id = intent_of(item.reference)
         slot = ids.slot_of(intent_id)
-        owner = None if slot is None else ports.directory.merchant_id_of(slot, arrival.deadline)
+        owner = None if slot is None else _owner(ports, slot, verified.endpoint, arrival.deadline)
         event = ReceivedEvent(
             id=ids.derive_id(ID_PREFIX, command_id, slot if owner else None, position),
             merchant_id=owner or NOBODY,
@@ -161,6 +159,19 @@ def _events(
         )
         events.append(event)
     return events
+
+
+def _owner(ports: Ports, slot: int, endpoint: Endpoint, deadline: float) -> str | None:
+    """The merchant of a payment, where ``endpoint`` is one of its own: nobody else's word is filed there."""
+    merchant_id = ports.directory.merchant_id_of(slot, deadline)
+    if merchant_id is None:
+        return None
+    # Read anew where it seems not to be: another process may have added it a moment ago.
+    for find in (ports.directory.find, ports.directory.read):
+        merchant = find(merchant_id, deadline)
+        if merchant and any(one.endpoint == endpoint for one in merchant.psp_accounts.values()):
+            return merchant_id
+    return None
 
 
 def _tell(arrival: Arrival, verified: _Verified, new: set[str]) -> None:

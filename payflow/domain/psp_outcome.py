@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final, Literal
 
 
 class OperationType(StrEnum):
@@ -14,6 +15,14 @@ class OperationType(StrEnum):
     CAPTURE = "CAPTURE"
     CANCEL = "CANCEL"
     REFUND = "REFUND"
+
+
+INTERPRETATION: Final = "INTERPRETATION"
+"""Asking a PSP for what an event of its webhooks speaks of."""
+
+Gated = OperationType | Literal["INTERPRETATION"]
+GATED: tuple[Gated, ...] = (*OperationType, INTERPRETATION)
+"""What a PSP is asked for; each kind may fail while others work."""
 
 
 class Advice(StrEnum):

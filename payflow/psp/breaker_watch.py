@@ -8,7 +8,7 @@ from prometheus_client import Counter, Gauge
 
 from payflow.domain.breaker.state import Breaker, Phase
 from payflow.domain.endpoint import Endpoint
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Gated
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _STATES = {Phase.CLOSED: 0, Phase.HALF_OPEN: 1, Phase.OPEN: 2}
 _labelled: set[tuple[str, str]] = set()
 
 
-def key_of(endpoint: Endpoint, operation: OperationType) -> str:
+def key_of(endpoint: Endpoint, operation: Gated) -> str:
     """Names a breaker. The last part alone may have colons in it."""
     return f"{endpoint.connector}:{operation}:{endpoint.credential_ref}"
 
@@ -65,7 +65,7 @@ def breaker_changed(key: str, before: Breaker, after: Breaker, ours: bool) -> No
     )
 
 
-def call_refused(endpoint: Endpoint, operation: OperationType, code: str) -> None:
+def call_refused(endpoint: Endpoint, operation: Gated, code: str) -> None:
     """Counts a call that was not made."""
     REFUSED.labels(*_labels(endpoint.connector, endpoint.credential_ref, operation), code).inc()
 

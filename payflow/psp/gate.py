@@ -20,11 +20,13 @@ from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.gcra import RateLimit
 from payflow.domain.psp_outcome import (
+    GATED,
     Accepted,
     ActionRequired,
     Advice,
     Approved,
     Declined,
+    Gated,
     NotExecuted,
     OperationType,
     Outcome,
@@ -98,14 +100,14 @@ class Gate:
             _rate_key(endpoint)
         )
 
-    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+    def enter(self, endpoint: Endpoint, operation: Gated) -> str:
         """Empty when the call may be made; otherwise the canonical decline code of why not."""
         code = self._refusal(endpoint, key_of(endpoint, operation))
         if code:
             call_refused(endpoint, operation, code)
         return code
 
-    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+    def leave(self, endpoint: Endpoint, operation: Gated, answer: Outcome | None) -> None:
         """Learns from the end of a call that was let through; None is an answer that knows of nothing."""
         key = key_of(endpoint, operation)
         verdict = verdict_of(answer)
@@ -115,7 +117,7 @@ class Gate:
 
     def answered(self, endpoint: Endpoint) -> None:
         """The PSP answered somebody who asked past the gate: open breakers let probes through at once."""
-        for operation in OperationType:
+        for operation in GATED:
             key = key_of(endpoint, operation)
             if self._breakers.view(key).phase is Phase.OPEN:
                 self._breakers.update(key, try_again)

@@ -1,7 +1,8 @@
 """Resolves unknown payments as soon as their PSP is back, however long their next check is off.
 
 A round looks some of them up; where the PSP answers, it looks up all of that PSP account's. A look-up writes
-nothing down: only what the PSP gives a definite answer about is taken over, early, like any other check.
+nothing down: only what the PSP gives a definite answer about is taken over, early, like any other check. One
+that stays unknown all the same is taken early less and less often.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from payflow.commands.ports import Ports
@@ -29,6 +30,10 @@ PAGE = 200
 PAGES_MAX = 10
 # Not one, which may be the one that a PSP chokes on.
 FIRST_ASKED = 3
+# A PSP that answers look-ups and nothing else is spared repeats. The first two pauses end within a minute, in
+# which a PSP that is back for good is to have told.
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 25, 60, 300, 900, 3_600))
+REMEMBERED_MAX = 100_000
 BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), "")
 
 
@@ -49,6 +54,7 @@ class Expediting:
         self._ports = ports
         self._stops = stops
         self._after = BEFORE_ALL
+        self._taken: dict[str, tuple[int, datetime]] = {}
 
     def round(self) -> int:
         """Takes over what PSPs give a definite answer about, and says how many that were."""
@@ -68,12 +74,19 @@ class Expediting:
         for _ in range(PAGES_MAX):
             page = self._ports.attempts.open("", now, self._after, PAGE, time.monotonic() + READ_TIMEOUT_S)
             for one in page:
-                if one.attempt.state is AttemptState.UNKNOWN and (account := self._account(one)):
+                if not self._may_be_taken(one.attempt, now):
+                    continue
+                if account := self._account(one):
                     yield Waiting(one.merchant_id, one.attempt, account)
             if len(page) < PAGE:
                 self._after = BEFORE_ALL
                 return
             self._after = (page[-1].attempt.started_at, page[-1].attempt.id)
+
+    def _may_be_taken(self, attempt: Attempt, now: datetime) -> bool:
+        times, at = self._taken.get(attempt.id, (0, now))
+        pause = PAUSES[min(times, len(PAUSES)) - 1] if times else timedelta(0)
+        return attempt.state is AttemptState.UNKNOWN and at + pause <= now
 
     def _account(self, one: OpenAttempt) -> PspAccount | None:
         """Where the PSP can be asked; None elsewhere."""
@@ -98,6 +111,10 @@ class Expediting:
 
     def _recover(self, one: Waiting) -> None:
         attempt = one.attempt
+        if len(self._taken) >= REMEMBERED_MAX:
+            self._taken.clear()
+        times, _ = self._taken.get(attempt.id, (0, None))
+        self._taken[attempt.id] = times + 1, self._ports.clock.now()
         command = ResumeAttempt(
             one.merchant_id, attempt.payment_intent_id, attempt.id, attempt.fence, early=True
         )

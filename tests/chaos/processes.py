@@ -12,7 +12,7 @@ from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
 from payflow.domain.merchant.state import Merchant
-from payflow.domain.psp_outcome import OperationType, Outcome
+from payflow.domain.psp_outcome import Gated, Outcome
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.request import RoutingRequest
 from payflow.domain.routing.rules import Strategy
@@ -118,13 +118,13 @@ class Gate:
         self._networks = networks
         self._nature = nature
 
-    def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
+    def admits(self, endpoint: Endpoint, operation: Gated) -> bool:
         return not self._networks[endpoint.connector].is_shut or self._nature.happens(MISTAKEN)
 
-    def enter(self, endpoint: Endpoint, operation: OperationType) -> str:
+    def enter(self, endpoint: Endpoint, operation: Gated) -> str:
         return "breaker_open" if self._networks[endpoint.connector].is_shut else ""
 
-    def leave(self, endpoint: Endpoint, operation: OperationType, answer: Outcome | None) -> None:
+    def leave(self, endpoint: Endpoint, operation: Gated, answer: Outcome | None) -> None:
         """Takes no note: when it is shut is drawn."""
 
     def answered(self, endpoint: Endpoint) -> None:

@@ -146,6 +146,17 @@ def test_what_may_have_been_executed_never_goes_elsewhere(psps: TwoPsps, fault: 
     assert psps.moved(unknown) == (["authorize"], [])
 
 
+def test_nobody_who_asks_hours_later_sends_a_payment_elsewhere(psps: TwoPsps) -> None:
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}}, faults={"timeout_after": 1})
+    unknown = psps.pay()
+    assert unknown.status == pb.PAYMENT_INTENT_STATUS_PROCESSING
+    psps.a.behave()
+    request = pb.ResolvePaymentIntentRequest(id=unknown.id)
+    psps.caller.reply(psps.caller.intents.ResolvePaymentIntent, request)
+    assert psps.caller.get(unknown.id).status == pb.PAYMENT_INTENT_STATUS_FAILED
+    assert psps.attempts(unknown) == [("simulator", "DECLINED")]
+
+
 def test_a_payment_that_a_psp_knows_stays_there(psps: TwoPsps) -> None:
     waiting = psps.pay("pm_card_3ds")
     assert waiting.status == pb.PAYMENT_INTENT_STATUS_REQUIRES_ACTION

@@ -287,3 +287,50 @@ def test_an_accepted_operation_is_parked_when_nobody_ever_tells() -> None:
         payment.finish(Unknown("not told yet"))
     assert payment.attempts[1].state is AttemptState.PARKED
     assert payment.hear(payment.about(1, APPROVED)) == [e.PaymentIntentCaptured]
+
+
+def test_a_payment_that_its_psp_names_only_now_goes_on_under_that_name() -> None:
+    payment = Payment()
+    payment.core.apply(StartAuthorize(*payment.scoped, SIMULATOR))
+    stand_in = replace(CHALLENGE, psp_id=payment.attempts[0].psp_key)
+    payment.finish(stand_in)
+    assert payment.hear(payment.about(0, Approved("psp-named")))[-1] is e.PaymentIntentAuthorized
+    assert payment.intent.psp_payment_id == "psp-named"
+
+
+def test_a_payer_who_succeeds_behind_the_end_of_a_payment_gets_the_money_back() -> None:
+    payment = Payment()
+    payment.authorize(CHALLENGE)
+    payment.core.apply(StartCancel(*payment.scoped))
+    payment.finish(APPROVED)
+    assert payment.intent.status is IntentStatus.CANCELED
+    late = payment.about(0, APPROVED)
+    assert payment.hear(late) == [e.AttemptStrayed]
+    assert payment.attempts[-1].psp_payment_id == "psp-1"
+    assert payment.hear(late) == []
+    assert [type(event) for event in payment.finish(Approved("void-1")).events] == [e.AttemptUndone]
+    assert payment.balance("psp_clearing").pending_debits == 0
+
+
+def test_an_authorization_that_was_canceled_by_its_reference_after_it_was_told_of_is_gone() -> None:
+    payment = Payment()
+    payment.authorize(APPROVED)
+    undone = payment.about(0, NotExecuted(declines.failure("psp_key_shut_out")))
+    payment.core.apply(StartCapture(*payment.scoped))
+    refused = payment.core.run(payment.command(undone))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
+    payment.finish(NotExecuted(declines.failure("breaker_open")))
+    assert payment.hear(undone) == [e.PaymentIntentOperationStarted, e.PaymentIntentCanceled]
+    assert payment.intent.cancellation_reason is CancellationReason.PSP
+    assert payment.hear(undone) == []
+
+
+def test_a_capture_that_succeeds_late_waits_for_the_operation_in_flight() -> None:
+    payment = Payment()
+    payment.authorize(APPROVED)
+    payment.capture(NotExecuted(declines.failure("breaker_open")))
+    payment.core.apply(StartCancel(*payment.scoped))
+    refused = payment.core.run(payment.command(payment.about(1, APPROVED)))
+    assert isinstance(refused, Refused) and refused.error.reason is Reason.CONCURRENT_UPDATE
+    payment.finish(NotExecuted(declines.failure("breaker_open")))
+    assert payment.hear(payment.about(1, APPROVED))[-1] is e.PaymentIntentCaptured

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from payflow.commands.ports import Ports
-from payflow.commands.psp_calling import CHECKS_WITH_REPEAT_MAX, TRIES_IN_CALL_MAX, call_psp, resolve
+from payflow.commands.psp_calling import REPEATING_CHECKS, TRIES_IN_CALL_MAX, call_psp, resolve
 from payflow.domain import declines
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import DueCall
@@ -92,6 +92,7 @@ class Bench:
     gate: Gate = field(default_factory=Gate)
     now: datetime = START
     pauses: list[float] = field(default_factory=list)
+    learned: list[Outcome] = field(default_factory=list)
 
     @property
     def ports(self) -> Ports:
@@ -103,7 +104,7 @@ class Bench:
             clock=SimpleNamespace(now=lambda: self.now),
             jitter=random.Random(7),
             sleep=sleep,
-            learn=lambda account, outcome, elapsed_s: None,
+            learn=lambda account, outcome, elapsed_s: self.learned.append(outcome),
         )
         return cast("Ports", fake)
 
@@ -207,11 +208,27 @@ def test_whoever_enters_the_gate_leaves_it_even_where_a_connector_breaks() -> No
     assert bench.gate.inside == 0
 
 
+def test_a_payment_teaches_once_however_often_it_was_tried() -> None:
+    bench = Bench()
+    bench.call(Psp([RESET, RESET, APPROVED]), due_call())
+    bench.call(Psp([UNREACHABLE, DECLINED]), due_call())
+    assert bench.learned == [APPROVED, DECLINED]
+
+
+def test_what_was_not_sent_and_what_is_no_authorization_teaches_nothing() -> None:
+    shut = Bench(Gate("breaker_open"))
+    shut.call(Psp([APPROVED]), due_call())
+    bench = Bench()
+    bench.call(Psp([APPROVED]), due_call(operation=OperationType.CAPTURE))
+    bench.resolve(Psp([APPROVED]), due_call(checks=1))
+    assert shut.learned == bench.learned == []
+
+
 def test_a_check_finishes_what_the_psp_never_saw_and_shuts_it_out_when_it_has_tried_enough() -> None:
     fresh = Psp([APPROVED])
-    assert Bench().resolve(fresh, due_call(checks=CHECKS_WITH_REPEAT_MAX - 1)) == APPROVED
+    assert Bench().resolve(fresh, due_call(checks=REPEATING_CHECKS)) == APPROVED
     tried = Psp([APPROVED], shut_out=REFUSED)
-    assert Bench().resolve(tried, due_call(checks=CHECKS_WITH_REPEAT_MAX)) == REFUSED
+    assert Bench().resolve(tried, due_call(checks=REPEATING_CHECKS + 1)) == REFUSED
     assert (tried.keys, tried.asked) == ([], ["look up", "shut out"])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from payflow.domain.errors import PayFlowError, not_found
@@ -170,13 +170,15 @@ class Fold:
         after = replace(after, texts={**after.texts, **decision.texts})
         events = tuple(self._booked(submission, event) for event in decision.events)
         self._keep(submission, after, decision, events)
-        attempt = after.attempts.get(decision.attempt_id)
-        applied = Applied(view(after, decision.refund_id), events, self._due_call(command, attempt))
+        due = self._due_call(command, after.attempts.get(decision.attempt_id), _was_due_at(before, command))
+        applied = Applied(view(after, decision.refund_id), events, due)
         if isinstance(command, RecordOutcome | ApplyNotice):
             self._finish_key(command, submission, applied)
         return applied
 
-    def _due_call(self, command: Command, attempt: Attempt | None) -> DueCall | None:
+    def _due_call(
+        self, command: Command, attempt: Attempt | None, was_due_at: datetime | None = None
+    ) -> DueCall | None:
         if attempt is None:
             return None
         intent = self._aggregate(command).intent
@@ -188,7 +190,7 @@ class Fold:
             merchant.psp_account(attempt.psp_account_id),
             tuple(merchant.psp_accounts[one] for one in fallbacks if merchant.psp_accounts[one].enabled),
             recovering=isinstance(command, ResumeAttempt),
-            early=isinstance(command, ResumeAttempt) and command.early,
+            was_due_at=was_due_at,
         )
 
     def _situation(self, submission: Submission) -> Situation:
@@ -271,3 +273,11 @@ class Fold:
     ) -> None:
         happenings = [Happening(aggregate_id, first_version + seq, event) for seq, event in enumerate(events)]
         record(self.changes, submission, happenings)
+
+
+def _was_due_at(before: IntentAggregate | None, command: IntentCommand) -> datetime | None:
+    """When an attempt that is taken early had been due."""
+    if before is None or not isinstance(command, ResumeAttempt) or not command.early:
+        return None
+    attempt = before.attempts.get(command.attempt_id)
+    return attempt.due_at if attempt else None

@@ -77,7 +77,8 @@ class Submission:
 class DueCall:
     """A PSP call that was written down and is now to be made or, where ``recovering``, first asked about.
 
-    ``account`` is where it goes, ``fallbacks`` where it may go on to. ``early`` is ResumeAttempt's.
+    ``account`` is where it goes, ``fallbacks`` where it may go on to. One that was taken early ``was_due_at``
+    that instant.
     """
 
     attempt: Attempt
@@ -85,7 +86,7 @@ class DueCall:
     account: PspAccount
     fallbacks: tuple[PspAccount, ...] = ()
     recovering: bool = False
-    early: bool = False
+    was_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.intent.state import DEFAULT_PAYMENT_METHOD_TYPE, CancellationReason, CaptureMethod
@@ -95,8 +96,8 @@ class ResumeAttempt:
 class RecordOutcome:
     """Writes down what a PSP call came to. ``refund_id`` and ``idempotency_key`` are the attempt's.
 
-    ``fallback`` is the PSP account to go on to where the outcome proves that nothing was executed. ``early``
-    says that the PSP was asked before the attempt was due, which uses up none of its checks.
+    ``fallback`` is the PSP account to go on to where the outcome proves that nothing was executed. An attempt
+    that was taken early ``was_due_at`` that instant.
     """
 
     merchant_id: str
@@ -107,7 +108,7 @@ class RecordOutcome:
     refund_id: str = ""
     idempotency_key: str = ""
     fallback: str = ""
-    early: bool = False
+    was_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from payflow.domain.fees import fee_for
 from payflow.domain.intent import straying
 from payflow.domain.intent.commands import RecordOutcome
@@ -44,22 +46,26 @@ def record(aggregate: IntentAggregate, command: RecordOutcome, situation: Situat
     onward = fail_over(aggregate.intent, attempt, command, situation) if command.fallback else None
     if onward is not None:
         return Decision((onward,), attempt_id=onward.attempt.id)
-    event = finish(aggregate, attempt, command.outcome, situation, early=command.early)
+    event = finish(aggregate, attempt, command.outcome, situation, command.was_due_at)
     return Decision((event,), refund_id=attempt.refund_id)
 
 
 def finish(
-    aggregate: IntentAggregate, attempt: Attempt, outcome: Outcome, situation: Situation, early: bool = False
+    aggregate: IntentAggregate,
+    attempt: Attempt,
+    outcome: Outcome,
+    situation: Situation,
+    was_due_at: datetime | None = None,
 ) -> IntentEvent:
-    """What an outcome makes of an open attempt; ``early`` is RecordOutcome's."""
+    """What an outcome makes of an open attempt; ``was_due_at`` is RecordOutcome's."""
     if isinstance(outcome, Accepted):
         return accept(attempt, outcome, situation)
     if attempt.undoes:
-        return straying.finish_undoing(attempt, outcome, early, situation)
+        return straying.finish_undoing(attempt, outcome, situation, was_due_at)
     if isinstance(outcome, Unknown):
-        return wait_for_check(attempt, early or not outcome.asked, situation)
+        return wait_for_check(attempt, situation, was_due_at, asked=outcome.asked)
     event = _FINISH[attempt.operation](aggregate, attempt, outcome, situation)
-    return event or wait_for_check(attempt, early, situation)
+    return event or wait_for_check(attempt, situation, was_due_at)
 
 
 def _finish_authorize(

@@ -24,7 +24,15 @@ from payflow.domain.intent.state import (
 )
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import ActionRequired, Approved, Declined, OperationType, Outcome, Unknown
+from payflow.domain.psp_outcome import (
+    ActionRequired,
+    Approved,
+    Declined,
+    NotExecuted,
+    OperationType,
+    Outcome,
+    Unknown,
+)
 
 NOTHING_NEW = Decision()
 GIVEN_UP = (AttemptState.DECLINED, AttemptState.NOT_EXECUTED)
@@ -165,12 +173,33 @@ def _authorization(
             return straying.stray(aggregate, attempt, payment_id, situation)
         return NOTHING_NEW
     told = notice.outcome.psp_id if isinstance(notice.outcome, Approved) else ""
-    if told not in ("", intent.psp_payment_id):
+    if told not in ("", intent.psp_payment_id) and not _has_stand_in(aggregate):
         raise _unfit(attempt, f"speaks of the payment {told}, not {intent.psp_payment_id}")
+    if isinstance(notice.outcome, NotExecuted):
+        return _authorization_gone(aggregate, situation)
+    ended_without = intent.status in (IntentStatus.CANCELED, IntentStatus.FAILED) and not intent.authorized_at
+    if ended_without and isinstance(notice.outcome, Approved):
+        return straying.stray(aggregate, attempt, told or intent.psp_payment_id, situation)
     acted = isinstance(notice.outcome, Approved | Declined)
     if intent.status is IntentStatus.REQUIRES_ACTION and acted:
         return _started_and_finished(aggregate, OperationType.AUTHORIZE, notice.outcome, situation)
     if acted and intent.operation is not None and intent.operation.resumes is IntentStatus.REQUIRES_ACTION:
+        raise _busy(intent)
+    return NOTHING_NEW
+
+
+def _has_stand_in(aggregate: IntentAggregate) -> bool:
+    """Whether the PSP has not named the payment yet, so that our own key stands for it."""
+    own = aggregate.intent.psp_payment_id
+    return any(one.psp_key == own for one in aggregate.attempts.values())
+
+
+def _authorization_gone(aggregate: IntentAggregate, situation: Situation) -> Decision:
+    """What had succeeded was undone by its reference, which was asked while nobody knew that it had."""
+    intent = aggregate.intent
+    if intent.status is IntentStatus.AUTHORIZED:
+        return _started_and_finished(aggregate, OperationType.CANCEL, Approved(""), situation)
+    if intent.operation is not None and intent.operation.resumes is IntentStatus.AUTHORIZED:
         raise _busy(intent)
     return NOTHING_NEW
 
@@ -195,7 +224,7 @@ def _capture(aggregate: IntentAggregate, attempt: Attempt, notice: Notice, situa
                 aggregate, OperationType.CAPTURE, notice.outcome, situation, attempt.amount
             )
         return NOTHING_NEW
-    return _contradicted(attempt, notice)
+    return _contradicted(aggregate.intent, attempt, notice)
 
 
 def _refund(aggregate: IntentAggregate, attempt: Attempt, notice: Notice, situation: Situation) -> Decision:
@@ -205,7 +234,7 @@ def _refund(aggregate: IntentAggregate, attempt: Attempt, notice: Notice, situat
             reversal = ReverseRefund(intent.merchant_id, intent.id, refund.id, notice.outcome.failure)
             return reversing.reverse_refund(aggregate, reversal, situation)
         return NOTHING_NEW
-    return _contradicted(attempt, notice)
+    return _contradicted(aggregate.intent, attempt, notice)
 
 
 def _cancellation(
@@ -216,12 +245,17 @@ def _cancellation(
         return _started_and_finished(aggregate, OperationType.CANCEL, notice.outcome, situation)
     if aggregate.intent.status is IntentStatus.CANCELED:
         return NOTHING_NEW
-    return _contradicted(attempt, notice)
+    return _contradicted(aggregate.intent, attempt, notice)
 
 
-def _contradicted(attempt: Attempt, notice: Notice) -> Decision:
-    """A success of what had been given up moved money, and here it has no place: a person has to look."""
+def _contradicted(intent: PaymentIntent, attempt: Attempt, notice: Notice) -> Decision:
+    """A success of what had been given up moved money, and here it has no place: a person has to look.
+
+    Not yet where an operation is in flight, behind which it may have one.
+    """
     if attempt.state in GIVEN_UP and isinstance(notice.outcome, Approved):
+        if intent.operation is not None:
+            raise _busy(intent)
         raise _unfit(attempt, "says that it succeeded, after it had been given up")
     return NOTHING_NEW
 

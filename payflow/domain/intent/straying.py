@@ -6,6 +6,8 @@ never taken on: the ledger notes it, another attempt voids or refunds it at its 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from payflow.domain.intent.attempting import new_attempt
 from payflow.domain.intent.decision import Decision, Situation
 from payflow.domain.intent.events import AttemptParked, AttemptStrayed, AttemptUndone, IntentEvent
@@ -41,14 +43,16 @@ def stray(
     return Decision((AttemptStrayed(attempt.id, psp_payment_id, undoing, posting),), attempt_id=undoing.id)
 
 
-def finish_undoing(attempt: Attempt, outcome: Outcome, early: bool, situation: Situation) -> IntentEvent:
+def finish_undoing(
+    attempt: Attempt, outcome: Outcome, situation: Situation, was_due_at: datetime | None
+) -> IntentEvent:
     """What the undoing came to. It is never given up: what nobody knows is tried again, then parked."""
     if isinstance(outcome, Declined):
         # The same key would only be answered the same again.
         return AttemptParked(attempt.id)
     if not isinstance(outcome, Approved):
-        unasked = isinstance(outcome, Unknown) and not outcome.asked
-        return wait_for_check(attempt, early or unasked, situation)
+        asked = not isinstance(outcome, Unknown) or outcome.asked
+        return wait_for_check(attempt, situation, was_due_at, asked)
     book = Book(attempt.psp_account_id, attempt.currency)
     transaction_id = situation.new_id("txn")
     if attempt.operation is OperationType.REFUND:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from payflow.domain.intent.commands import ResumeAttempt
 from payflow.domain.intent.decision import Decision, Situation
@@ -25,6 +25,9 @@ CHECK_SCHEDULE = (
     timedelta(hours=6),
     timedelta(days=1),
 )
+
+# A PSP that fails too often to be asked is left alone for so long, about as long as a breaker stays open.
+UNASKED_WAIT = timedelta(minutes=1)
 
 # What a PSP has accepted it mostly tells within minutes; a refund may take a bank ten days.
 ACCEPTED_SCHEDULE = (
@@ -60,26 +63,29 @@ def resume(aggregate: IntentAggregate, command: ResumeAttempt, situation: Situat
     return Decision((event,), attempt_id=attempt.id, refund_id=attempt.refund_id)
 
 
-def wait_for_check(attempt: Attempt, early: bool, situation: Situation) -> IntentEvent:
+def wait_for_check(
+    attempt: Attempt, situation: Situation, was_due_at: datetime | None = None, asked: bool = True
+) -> IntentEvent:
     """The PSP did not tell: it is asked again later, and after the last check an operator is.
 
-    A check that was made ``early`` does not count.
+    What was ``asked`` before its time, as it ``was_due_at``, uses up no check and puts off none; what could
+    not be asked uses up none either.
     """
-    if attempt.psp_reference:
-        taken_in = Accepted(attempt.psp_reference, attempt.shuts_out)
-        return _wait_for_word(attempt, taken_in, attempt.checks + (not early), situation)
-    checks = max(1, attempt.checks + (not early))
-    if checks > len(CHECK_SCHEDULE):
+    schedule = ACCEPTED_SCHEDULE if attempt.psp_reference else CHECK_SCHEDULE
+    checks = max(1, attempt.checks + (asked and was_due_at is None))
+    if checks > len(schedule):
         return AttemptParked(attempt.id)
-    return AttemptOutcomeUnknown(attempt.id, checks, situation.now + CHECK_SCHEDULE[checks - 1])
+    wait = schedule[checks - 1]
+    due_at = situation.now + (wait if asked else max(wait, UNASKED_WAIT))
+    due_at = min(due_at, was_due_at or due_at)
+    if attempt.psp_reference:
+        return AttemptAccepted(attempt.id, attempt.psp_reference, checks, due_at, attempt.shuts_out)
+    return AttemptOutcomeUnknown(attempt.id, checks, due_at)
 
 
 def accept(attempt: Attempt, taken_in: Accepted, situation: Situation) -> IntentEvent:
     """The PSP has taken it in, and tells later."""
-    return _wait_for_word(attempt, taken_in, attempt.checks + 1 if attempt.psp_reference else 1, situation)
-
-
-def _wait_for_word(attempt: Attempt, taken_in: Accepted, checks: int, situation: Situation) -> IntentEvent:
+    checks = attempt.checks + 1 if attempt.psp_reference else 1
     if checks > len(ACCEPTED_SCHEDULE):
         return AttemptParked(attempt.id)
     due_at = situation.now + ACCEPTED_SCHEDULE[checks - 1]

@@ -121,7 +121,7 @@ FAILING_OVER = [
         "shut_gate_taken_for_done",
         "a call that the gate kept back is taken for one that was carried out",
         Wrong.HELD_DIFFERS,
-        [Edit(f"{CALLING}._execute", {"NotExecuted(declines.failure(shut))": "Approved(shut)"})],
+        [Edit(f"{CALLING}._kept_back", {"NotExecuted(declines.failure(shut))": "Approved(shut)"})],
         {"gate_shut": 0.05},
     ),
 ]

@@ -29,7 +29,7 @@ RECOVERING = [
         "stale_lease_still_calls",
         "who slept past a lease calls the PSP all the same",
         Wrong.ASKED_WITHOUT_LEASE,
-        [Edit(f"{CALLING}._execute", {"ports.clock.now() >= due.attempt.due_at": "False"})],
+        [Edit(f"{CALLING}._kept_back", {"ports.clock.now() >= due.attempt.due_at": "False"})],
         {"sleep": 0.1},
     ),
     Bug(
@@ -62,7 +62,7 @@ RECOVERING = [
             Edit(
                 f"{FINISHING}.finish",
                 {
-                    "return wait_for_check(attempt, early or not outcome.asked, situation)": "outcome = "
+                    "return wait_for_check(attempt, situation, was_due_at, asked=outcome.asked)": "outcome = "
                     f"{SHUT_OUT}"
                 },
             )

@@ -212,6 +212,14 @@ def test_of_several_accounts_of_an_id_the_one_whose_secret_signed_is_meant(
     assert stack.send(line("shared-3"), account=named, secret=SHOP_SECRET).status == 200
 
 
+def test_nobody_files_events_under_another_merchants_payments(stack: WebhookStack) -> None:
+    _, reference = stack.reference()
+    _merchant(stack, "stranger")
+    stack.account("strange", ref="SHOP", merchant_id="stranger")
+    assert stack.send(line("strange-1", reference), account="strange", secret=SHOP_SECRET).status == 200
+    assert stack.row("strange-1")["merchant_id"] == ""
+
+
 def test_what_came_closest_to_being_right_is_logged(
     stack: WebhookStack, logged: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,7 @@ from payflow.commands import apply_webhook
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.psp_notice import Notice
+from payflow.domain.psp_outcome import Unknown
 from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, Webhook, WebhookState
 from payflow.store.webhook_cleaner import delete_old
 from payflow.store.webhook_queue import WebhookQueue
@@ -122,6 +123,23 @@ def test_a_silent_psp_is_asked_again_and_again_and_then_an_operator_is(
     assert stack.work() == 1
     assert state_of(stack, "s-1")[:2] == ("PARKED", TRIES_MAX)
     assert timedelta(hours=6) < waited < timedelta(days=2)
+
+
+def test_what_an_event_speaks_of_is_asked_through_the_gate_which_a_silent_psp_shuts(
+    stack: WebhookStack, silence: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned: list[object] = []
+    gate = stack.core.ports.gate
+    monkeypatch.setattr(gate, "leave", lambda endpoint, operation, answer: learned.append(answer))
+    for event_id, content in (("t-1", b"ask"), ("t-2", b"nothing"), ("t-3", b"makes no sense")):
+        stack.send(line(event_id, content=content))
+        stack.work()
+    assert [type(one) for one in learned] == [Unknown, type(None), type(None)]
+    stack.acme.is_silent = False
+    monkeypatch.setattr(gate, "enter", lambda endpoint, operation: "breaker_open")
+    stack.send(line("t-4", content=b"ask"))
+    stack.work()
+    assert state_of(stack, "t-4")[0] == "PENDING"
 
 
 def test_what_makes_no_sense_is_tried_three_times_and_told_without_quoting_it(stack: WebhookStack) -> None:
