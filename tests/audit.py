@@ -11,6 +11,9 @@ from tests.simulators import Simulator
 
 EVENTS = "SELECT type FROM events WHERE aggregate_id = %s ORDER BY aggregate_version"
 ATTEMPTS = "SELECT * FROM psp_attempts WHERE payment_intent_id = %s ORDER BY started_at, id"
+WEBHOOKS = """
+    SELECT event_id, state, detail FROM webhook_inbox WHERE intent_id = %s ORDER BY received_at, position
+"""
 INTENTS = "SELECT id, captured_amount, refunded_amount FROM payment_intents"
 
 
@@ -24,6 +27,12 @@ def attempts_of(url: str, intent_id: str) -> list[dict[str, Any]]:
     """The rows of an intent's PSP calls, oldest first."""
     with psycopg.connect(url, row_factory=dict_row) as connection:
         return connection.execute(ATTEMPTS, (intent_id,)).fetchall()
+
+
+def webhooks_of(url: str, intent_id: str) -> list[dict[str, Any]]:
+    """What the inbox has of an intent, oldest first: ``event_id``, ``state``, ``detail``."""
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        return connection.execute(WEBHOOKS, (intent_id,)).fetchall()
 
 
 def effects_by_intent(simulator: Simulator) -> dict[str, list[tuple[str, int]]]:

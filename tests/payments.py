@@ -107,10 +107,10 @@ class Caller:
         )
         return self.reply(self.intents.CreatePaymentIntent, request, key).message
 
-    def authorize(self, intent_id: str, payment_method: str = "", key: str | None = None) -> Any:
+    def authorize(self, intent_id: str, payment_method: str = "", key: str | None = None, **more: Any) -> Any:
         """AuthorizePaymentIntent."""
         request = payment_intent_pb2.AuthorizePaymentIntentRequest(
-            id=intent_id, payment_method=payment_method
+            id=intent_id, payment_method=payment_method, **more
         )
         return self.reply(self.intents.AuthorizePaymentIntent, request, key).message
 
@@ -128,6 +128,10 @@ class Caller:
         """CreateRefund."""
         request = refund_pb2.CreateRefundRequest(payment_intent_id=intent_id, amount=amount, **more)
         return self.reply(self.refunds.CreateRefund, request, key).message
+
+    def get_refund(self, refund_id: str) -> Any:
+        """GetRefund."""
+        return self.reply(self.refunds.GetRefund, refund_pb2.GetRefundRequest(id=refund_id)).message
 
     def get(self, intent_id: str) -> Any:
         """GetPaymentIntent."""

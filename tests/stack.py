@@ -18,7 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.breakers import NEVER_OPENS
 from tests.databases import Database
 from tests.ports import free_port
-from tests.simulators import Simulator, running_simulator
+from tests.simulators import SECRET, Simulator, running_simulator
 from tests.waiting import WAIT_S, wait_until
 
 PROBE_TIMEOUT_S = 5
@@ -62,11 +62,11 @@ class Stack:
         self.wait_until_serving(address)
         return address
 
-    def gateway(self, address: str, **environment: str) -> str:
-        """Starts a gateway in front of a gRPC server; answers its URL."""
-        port = str(free_port())
+    def gateway(self, address: str, port: int = 0, **environment: str) -> str:
+        """Starts a gateway in front of a gRPC server, on a free port with 0; answers its URL."""
+        port = port or free_port()
         process = self.start(
-            "gateway", (), API_PORT=port, GRPC_PORT=address.rpartition(":")[2], **environment
+            "gateway", (), API_PORT=str(port), GRPC_PORT=address.rpartition(":")[2], **environment
         )
         url = f"http://127.0.0.1:{port}"
         _wait_for(lambda: answers(url), process)
@@ -105,13 +105,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(database: Database, directory: Path, **environment: str) -> Iterator[Stack]:
-    """A simulator and an environment for processes on ``database``; everything is ended behind it."""
-    with running_simulator(directory / "simulator.sqlite") as simulator:
+def running_stack(
+    database: Database, directory: Path, webhooks_to: str = "", **environment: str
+) -> Iterator[Stack]:
+    """A simulator and an environment for processes on ``database``; everything is ended behind it.
+
+    With ``webhooks_to``, a URL, the simulator tells what happens.
+    """
+    with running_simulator(directory / "simulator.sqlite", webhooks_to=webhooks_to) as simulator:
         settings = {
             "PATH": os.environ["PATH"],
             "DATABASE_URL": database.application_url,
             "SIMULATOR_URL": simulator.url,
+            "SIMULATOR_WEBHOOK_SECRET": SECRET,
             "RATE_LIMIT": "off",
             "LOG_FORMAT": "console",
             "DB_MAX_IDLE_CONNS": "2",

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import aiohttp
 from aiohttp import web
 
-from tests.stripe_double.events import Events
+from tests.stripe_double.events import SECRET, Events
 from tests.stripe_double.front import Front
 from tests.stripe_double.localstripe import running_localstripe
 
@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.stripe_double", description=__doc__)
     parser.add_argument("--port", type=int, default=8420, help="port to listen on")
     parser.add_argument("--webhook-url", default="", help="where events are sent")
-    parser.add_argument("--webhook-secret", default="whsec_double", help="what events are signed with")
+    parser.add_argument("--webhook-secret", default=SECRET, help="what events are signed with")
     arguments = parser.parse_args()
     with running_localstripe() as localstripe_url:
         asyncio.run(_serve(localstripe_url, arguments))

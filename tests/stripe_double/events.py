@@ -15,6 +15,8 @@ import aiohttp
 
 from tests.stripe_double.answers import Answer, Object
 
+SECRET = "whsec_double"
+
 EVENTS = {
     "requires_capture": "payment_intent.amount_capturable_updated",
     "requires_action": "payment_intent.requires_action",
@@ -25,7 +27,7 @@ EVENTS = {
 
 
 class Events:
-    """Tells one endpoint of everything that changes."""
+    """Tells one endpoint of everything that changes; what is new is kept while it ``holds``."""
 
     def __init__(
         self, client: aiohttp.ClientSession, url: str, secret: str, now: Callable[[], datetime]
@@ -35,17 +37,37 @@ class Events:
         self._secret = secret
         self._now = now
         self._sending: set[asyncio.Task[None]] = set()
+        self._held: list[tuple[str, Object]] = []
+        self.holds = False
 
     def tell(self, answer: Answer) -> None:
-        """Sends an event of what an answer is about; does not wait for it."""
+        """Sends an event of what an answer is about."""
         subject = answer.body.get("error", {}).get("payment_intent") or answer.body
         kind = (
             "refund.created" if subject.get("object") == "refund" else EVENTS.get(subject.get("status", ""))
         )
         if kind is not None and not answer.is_replayed:
-            task = asyncio.create_task(self._send(kind, subject))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+            self.send(kind, subject)
+
+    def send(self, kind: str, subject: Object) -> None:
+        """Sends an event; does not wait for it."""
+        if self.holds:
+            self._held.append((kind, subject))
+            return
+        task = asyncio.create_task(self._send(kind, subject))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    def hold(self, holds: bool) -> None:
+        """Sends none from now on, or again and what was kept before."""
+        self.holds = holds
+        kept, self._held = self._held, []
+        for kind, subject in kept:
+            self.send(kind, subject)
+
+    async def settle(self) -> None:
+        """Waits for those that are on their way."""
+        await asyncio.gather(*self._sending)
 
     async def _send(self, kind: str, subject: Object) -> None:
         event = {"id": f"evt_{uuid4().hex}", "object": "event", "type": kind, "data": {"object": subject}}

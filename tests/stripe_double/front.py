@@ -68,6 +68,13 @@ class Front:
         self.refunds.clear()
         await self._upstream.forget()
 
+    async def refund_becomes(self, refund_id: str, status: str, failure_reason: str | None) -> None:
+        """Changes a refund, as a bank does, and tells so."""
+        self.refunds.become(refund_id, status, failure_reason)
+        if self.events is not None:
+            kind = "refund.failed" if status == "failed" else "refund.updated"
+            self.events.send(kind, await self.refunds.shown(refund_id))
+
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         text = request.query_string if request.method == "GET" else await request.text()
         key = request.headers.get("Idempotency-Key", "")

@@ -47,8 +47,11 @@ class Refunds:
         payment_id = params.get("payment_intent")
         if payment_id is None:
             raise RefusedError(invalid("parameter_missing", is_kept=False, param="payment_intent"))
-        refunds = [self._dressed(one) for one in await self._upstream.list(PATH) if one["payment_intent"]]
-        return [one for one in reversed(refunds) if one["payment_intent"] == payment_id]
+        refunds = {
+            one["id"]: one for one in await self._upstream.list(PATH) if one["payment_intent"] == payment_id
+        }
+        # localstripe lists those of one second oldest first, and the seconds newest first.
+        return [self._dressed(refunds[one]) for one in reversed(self._statuses) if one in refunds]
 
     def become(self, refund_id: str, status: str, failure_reason: str | None = None) -> None:
         """Changes a refund, as a bank does."""

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import aiohttp
@@ -14,6 +15,7 @@ from aiohttp import web
 from payflow.psp.stripe.connector import StripeConnector
 from server.connectors import ConnectorSettings
 from tests.stripe_double.answers import Object
+from tests.stripe_double.events import SECRET, Events
 from tests.stripe_double.faults import Fault, Hold
 from tests.stripe_double.front import Front, Seen
 from tests.stripe_double.localstripe import running_localstripe
@@ -102,7 +104,20 @@ class StripeDouble:
 
     def refund_becomes(self, refund_id: str, status: str, failure_reason: str | None = None) -> None:
         """A bank goes on with a refund."""
-        self._call(lambda: self._front.refunds.become(refund_id, status, failure_reason))
+        self._run(self._front.refund_becomes(refund_id, status, failure_reason))
+
+    def hold_webhooks(self, holds: bool = True) -> None:
+        """Sends none from now on, or again and what was kept before."""
+        self._call(lambda: self._events.hold(holds))
+
+    def settle(self) -> None:
+        """Waits until everything has been told that is to be told."""
+        self._run(self._events.settle())
+
+    @property
+    def _events(self) -> Events:
+        assert self._front.events is not None, "it runs without webhooks"
+        return self._front.events
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
@@ -115,12 +130,15 @@ class StripeDouble:
 
 
 @contextmanager
-def running_stripe_double() -> Iterator[StripeDouble]:
-    """Runs localstripe and the front."""
+def running_stripe_double(webhooks_to: str = "") -> Iterator[StripeDouble]:
+    """Runs localstripe and the front.
+
+    With ``webhooks_to``, a URL, it tells what happens, signed with SECRET.
+    """
     clock = TurnedClock()
     with running_localstripe() as localstripe_url, _running_loop() as loop:
         run = asyncio.run_coroutine_threadsafe
-        front, runner, client, url = run(_start(localstripe_url, clock), loop).result(WAIT_S)
+        front, runner, client, url = run(_start(localstripe_url, clock, webhooks_to), loop).result(WAIT_S)
         try:
             yield StripeDouble(front, url, clock, loop)
         finally:
@@ -128,14 +146,19 @@ def running_stripe_double() -> Iterator[StripeDouble]:
 
 
 async def _start(
-    localstripe_url: str, clock: TurnedClock
+    localstripe_url: str, clock: TurnedClock, webhooks_to: str
 ) -> tuple[Front, web.AppRunner, aiohttp.ClientSession, str]:
     client = aiohttp.ClientSession()
     front = Front(localstripe_url, client, clock.now)
+    if webhooks_to:
+        # Whoever verifies them looks at the machine's clock.
+        front.events = Events(client, webhooks_to, SECRET, lambda: datetime.now(UTC))
     runner = web.AppRunner(front.application(), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return front, runner, client, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    front.payments.page_url = f"{url}/3d_secure"
+    return front, runner, client, url
 
 
 async def _stop(runner: web.AppRunner, client: aiohttp.ClientSession) -> None:
