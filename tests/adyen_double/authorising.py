@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.adyen_double import payments
-from tests.adyen_double.answers import INVALID_PAYLOAD, Answer, error
+from tests.adyen_double.answers import INVALID_PAYLOAD, Answer
 from tests.adyen_double.cards import UnusableError, Verdict, verdict
 from tests.adyen_double.journal import Journal
 from tests.adyen_double.payments import Payment, Status
@@ -28,7 +28,7 @@ class Authorising:
         try:
             reached = verdict(asked)
         except UnusableError as unusable:
-            return error(422, unusable.error_code, str(unusable))
+            return unusable.answer
         payment = Payment(
             psp_reference=self._journal.new_id(),
             reference=asked["reference"],

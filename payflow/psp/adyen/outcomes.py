@@ -30,6 +30,9 @@ _LOG = logging.getLogger(__name__)
 # "Request already processed or in progress": an earlier request with the key has not been answered yet.
 IN_PROGRESS = "704"
 NOT_CONFIGURED_TYPES = ("configuration", "security")
+# Errors of these types are no fault of Adyen's own even with the status 500, as 905 has it ("Payment details
+# are not supported"): generic-500 in https://github.com/Adyen/adyen-openapi, CheckoutService-v71.
+FINAL_TYPES = ("validation", *NOT_CONFIGURED_TYPES)
 
 
 class _Amount(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ def _refused(problem: Problem) -> Outcome:
         return NotExecuted(declines.failure("psp_overloaded", code))
     if problem.transient or code == IN_PROGRESS or status == 409 or _is_internal(problem):
         return Unknown(str(problem), repeatable=True)
-    if not code or status not in (400, 401, 403, 422):
+    if not code or status not in (400, 401, 403, 422, 500):
         return Unknown(str(problem))
     if declined := refusals.error(code):
         return Declined(declined)
@@ -119,6 +122,8 @@ def _refused(problem: Problem) -> Outcome:
 
 
 def _is_internal(problem: Problem) -> bool:
+    if problem.status == 500 and problem.error_code:
+        return problem.error_type not in FINAL_TYPES
     return problem.status >= 500 or problem.error_type == "internal"
 
 

@@ -8,7 +8,14 @@ import pytest
 import urllib3
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import ActionRequired, Approved, Declined, NotExecuted, OperationType
+from payflow.domain.psp_outcome import (
+    ActionRequired,
+    Advice,
+    Approved,
+    Declined,
+    NotExecuted,
+    OperationType,
+)
 from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.adyen.refusals import REFUSALS
 from tests.adyen_doubles import AdyenDouble, accepted, authorization, authorized, modification, resumption
@@ -62,6 +69,17 @@ def test_every_refusal_comes_as_the_taxonomy_has_it(
 
     assert isinstance(outcome, Declined)
     assert (outcome.failure.code, outcome.failure.psp_code) == (REFUSALS[code], code)
+    assert double.effects(call) == []
+
+
+def test_a_card_that_no_acquirer_takes_is_one_for_another_psp(
+    double: AdyenDouble, connector: AdyenConnector
+) -> None:
+    call = authorization("adyen.A4XWNK5V3GTPM792.shopper-17")
+    outcome = connector.execute(call)
+
+    assert isinstance(outcome, Declined)
+    assert (outcome.failure.code, outcome.failure.advice) == ("not_supported", Advice.RETRY_ELSEWHERE)
     assert double.effects(call) == []
 
 
