@@ -263,6 +263,25 @@ def test_an_error_that_says_what_is_wrong_with_the_payment_declines_it(
     assert (outcome.failure.code, outcome.failure.psp_code) == (failure, code)
 
 
+@pytest.mark.parametrize(
+    ("refused", "failure"),
+    [
+        (error(422, "137"), "invalid_amount"),
+        (error(422, "138"), "not_supported"),
+        (error(422, "167"), "invalid_state"),
+        (error(422, "906"), "invalid_state"),
+        (error(500, "905", "configuration"), "not_supported"),
+    ],
+)
+def test_a_capture_that_is_refused_leaves_its_authorization_alive(
+    refused: dict[str, Any], failure: str
+) -> None:
+    outcome = answered(CAPTURE, answer(refused["status"], refused))
+
+    assert isinstance(outcome, NotExecuted)
+    assert (outcome.failure.code, outcome.failure.psp_code) == (failure, refused["errorCode"])
+
+
 @pytest.mark.parametrize("body", [error(429, "", "internal"), "slow down"])
 def test_what_was_turned_away_at_the_door_was_not_executed(body: object) -> None:
     outcome = answered(CALL, answer(429, body))

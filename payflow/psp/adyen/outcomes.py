@@ -66,7 +66,7 @@ class _Modification(msgspec.Struct, frozen=True, rename="camel"):
 def outcome_of(call: PspCall, answer: Answer) -> Outcome:
     """What became of the call; what is not an answer of Adyen's means nothing at all."""
     if not isinstance(answer, Success):
-        return _not_taken(answer)
+        return _with_its_authorization_kept(call, _not_taken(answer))
     try:
         if call.operation is OperationType.AUTHORIZE:
             return _paid(call, msgspec.convert(answer.message, _Payment))
@@ -97,6 +97,16 @@ def _not_taken(answer: Problem | NeverSent | NoReply) -> Outcome:
             return Unknown(detail, repeatable=broken)
         case Problem():
             return _refused(answer)
+
+
+def _with_its_authorization_kept(call: PspCall, outcome: Outcome) -> Outcome:
+    """A capture that is refused was not executed; the authorization is as good as it was.
+
+    That it cannot be captured is told by webhook, of a capture that had been taken in.
+    """
+    if call.operation is OperationType.CAPTURE and isinstance(outcome, Declined):
+        return NotExecuted(outcome.failure)
+    return outcome
 
 
 def _refused(problem: Problem) -> Outcome:

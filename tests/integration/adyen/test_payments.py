@@ -197,7 +197,17 @@ def test_an_authorization_that_runs_out_is_told(
     assert isinstance(failed.outcome, Declined)
 
 
-def test_a_payment_that_adyen_does_not_know_cannot_be_changed(connector: AdyenConnector) -> None:
-    outcome = connector.execute(modification(OperationType.CAPTURE, "NOSUCHPAYMENT000"))
-    assert isinstance(outcome, Declined)
+@pytest.mark.parametrize(
+    ("operation", "refused"),
+    [
+        (OperationType.CAPTURE, NotExecuted),
+        (OperationType.CANCEL, Declined),
+        (OperationType.REFUND, Declined),
+    ],
+)
+def test_a_payment_that_adyen_does_not_know_cannot_be_changed(
+    connector: AdyenConnector, operation: OperationType, refused: type[Declined | NotExecuted]
+) -> None:
+    outcome = connector.execute(modification(operation, "NOSUCHPAYMENT000"))
+    assert isinstance(outcome, refused)
     assert (outcome.failure.code, outcome.failure.psp_code) == ("invalid_state", "167")
