@@ -36,6 +36,7 @@ from tests.waiting import WAIT_S
 PAYMENT = "JLCMPCQ8HXSKGK82"
 CALL = authorization()
 RESUMED = replace(CALL, psp_key=CALL.psp_key[:-1] + "2", psp_payment_id=PAYMENT, action_result="X!Y")
+NAMELESS = replace(RESUMED, psp_payment_id=CALL.psp_key)
 CAPTURE = modification(OperationType.CAPTURE, PAYMENT)
 AUTHORISED = {"resultCode": "Authorised", "pspReference": PAYMENT, "merchantReference": CALL.psp_key}
 FIELDS = [
@@ -218,6 +219,27 @@ def test_what_a_payer_brings_back_of_another_payment_authorizes_nothing_here() -
 def test_an_answer_that_does_not_say_what_it_is_about_is_unknown() -> None:
     body = {"resultCode": "Authorised", "pspReference": "ANOTHER"}
     assert isinstance(answered(RESUMED, answer(200, body)), Unknown)
+
+
+@pytest.mark.parametrize("result_code", ["Authorised", "Refused", "Error", "Cancelled", "Pending"])
+def test_what_nothing_names_is_told_by_its_signed_webhook(result_code: str) -> None:
+    """The first answer named no pspReference, and Adyen's own example of the second names no reference."""
+    body = {"resultCode": result_code, "pspReference": PAYMENT}
+    assert answered(NAMELESS, answer(200, body)) == Accepted(PAYMENT)
+
+
+@pytest.mark.parametrize(
+    "body", [{"resultCode": "Authorised"}, {"resultCode": "RedirectShopper", "pspReference": PAYMENT}]
+)
+def test_no_webhook_is_waited_for_that_may_never_come(body: dict[str, str]) -> None:
+    assert isinstance(answered(NAMELESS, answer(200, body)), Unknown)
+
+
+def test_whoever_is_named_is_not_nameless() -> None:
+    own = {**AUTHORISED, "merchantReference": CALL.psp_key}
+    assert answered(NAMELESS, answer(200, own)) == Approved(PAYMENT)
+    other = {**AUTHORISED, "merchantReference": authorization().psp_key}
+    assert failure_code(answered(NAMELESS, answer(200, other))) == "authentication_failed"
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
+from payflow.domain.webhook import intent_of, is_psp_key
 from payflow.psp.adyen import refusals
 from payflow.psp.adyen.checkout import Answer, Problem, Success
 from payflow.psp.adyen.currencies import from_adyen
@@ -33,6 +34,9 @@ NOT_CONFIGURED_TYPES = ("configuration", "security")
 # Errors of these types are no fault of Adyen's own even with the status 500, as 905 has it ("Payment details
 # are not supported"): generic-500 in https://github.com/Adyen/adyen-openapi, CheckoutService-v71.
 FINAL_TYPES = ("validation", *NOT_CONFIGURED_TYPES)
+
+# Where Adyen is done with what the payer brought back, so that a webhook tells what came of it.
+CONCLUDED = frozenset({"Authorised", "Refused", "Error", "Cancelled", "Received", "Pending"})
 
 
 class _Amount(msgspec.Struct, frozen=True):
@@ -139,6 +143,8 @@ def _is_internal(problem: Problem) -> bool:
 
 def _paid(call: PspCall, payment: _Payment) -> Outcome:
     match payment.result_code:
+        case _ if _is_nameless(call, payment):
+            return _told_later(payment)
         case _ if not _is_about(call, payment):
             return _about_another(call, payment)
         case "Authorised" if payment.psp_reference:
@@ -153,6 +159,21 @@ def _paid(call: PspCall, payment: _Payment) -> Outcome:
             return Unknown(f"resultCode {other}")
 
 
+def _is_nameless(call: PspCall, payment: _Payment) -> bool:
+    """Whether nothing can tell whose payment was resumed: it was given no pspReference when it was asked for.
+
+    Adyen's own examples of an answer name no merchantReference either.
+    """
+    return is_psp_key(call.psp_payment_id) and not payment.merchant_reference
+
+
+def _told_later(payment: _Payment) -> Outcome:
+    """What a redirectResult was good for is told by the AUTHORISATION, which names it and is signed."""
+    if payment.psp_reference and payment.result_code in CONCLUDED:
+        return Accepted(payment.psp_reference)
+    return Unknown("an answer that does not say that it is about the payment")
+
+
 def _is_about(call: PspCall, payment: _Payment) -> bool:
     """Whether the payment is the call's own.
 
@@ -162,12 +183,8 @@ def _is_about(call: PspCall, payment: _Payment) -> bool:
     if not call.psp_payment_id:
         return payment.merchant_reference in ("", call.psp_key)
     if payment.merchant_reference:
-        return _intent(payment.merchant_reference) == _intent(call.psp_key)
+        return intent_of(payment.merchant_reference) == intent_of(call.psp_key)
     return payment.psp_reference == call.psp_payment_id
-
-
-def _intent(psp_key: str) -> str:
-    return psp_key.rpartition("-")[0]
 
 
 def _about_another(call: PspCall, payment: _Payment) -> Outcome:

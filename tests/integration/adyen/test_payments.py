@@ -145,6 +145,15 @@ def test_a_payment_that_takes_its_time_is_told_by_webhook(
         assert double.effects(call) == ([("AUTHORISED", 1000)] if approved else [])
 
 
+def acted(waiting: ActionRequired, passed: bool = True) -> str:
+    """What the payer brings back from the page that they were sent to."""
+    page = waiting.next_action.redirect_url + ("" if passed else "?outcome=failed")
+    back = urllib3.request("GET", page, redirect=False).headers["location"]
+    assert back.startswith(authorization().return_url)
+    [result] = parse_qs(urlsplit(back).query)["redirectResult"]
+    return result
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_challenged_payer_is_sent_away_and_comes_back(
     double: AdyenDouble, connector: AdyenConnector, passed: bool
@@ -154,11 +163,7 @@ def test_a_challenged_payer_is_sent_away_and_comes_back(
     assert isinstance(waiting, ActionRequired)
     assert double.effects(call) == []
 
-    page = waiting.next_action.redirect_url + ("" if passed else "?outcome=failed")
-    back = urllib3.request("GET", page, redirect=False).headers["location"]
-    assert back.startswith(call.return_url)
-    [result] = parse_qs(urlsplit(back).query)["redirectResult"]
-    resumed = resumption(call, waiting, result)
+    resumed = resumption(call, waiting, acted(waiting, passed))
     outcome = connector.execute(resumed)
     if passed:
         assert outcome == Approved(waiting.psp_id) == connector.execute(resumed)
@@ -167,6 +172,23 @@ def test_a_challenged_payer_is_sent_away_and_comes_back(
         assert isinstance(outcome, Declined)
         assert outcome.failure.code == "authentication_failed"
         assert double.effects(call) == []
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_where_no_answer_names_a_challenged_payment_its_webhook_does(
+    terse_double: AdyenDouble, merchant: Merchant, passed: bool
+) -> None:
+    call = authorization("pm_card_3ds")
+    with terse_double.connector() as connector:
+        waiting = connector.execute(call)
+        assert isinstance(waiting, ActionRequired)
+        assert waiting.psp_id == call.psp_key
+        payment = accepted(connector, resumption(call, waiting, acted(waiting, passed)))
+
+        [notice] = told(connector, merchant, 1, call)
+    assert (notice.operation, notice.psp_key) == (OperationType.AUTHORIZE, call.psp_key)
+    assert (isinstance(notice.outcome, Approved), notice.psp_payment_id) == (passed, payment)
+    assert terse_double.effects(call) == ([("AUTHORISED", 1000)] if passed else [])
 
 
 def test_what_another_payer_brought_back_authorizes_nothing_here(
