@@ -174,6 +174,22 @@ def test_a_challenged_payer_is_sent_away_and_comes_back(
         assert double.effects(call) == []
 
 
+def test_a_payment_whose_payer_went_away_is_canceled_without_a_word_to_adyen(
+    double: AdyenDouble, connector: AdyenConnector
+) -> None:
+    call = authorization("pm_card_3ds")
+    waiting = connector.execute(call)
+    assert isinstance(waiting, ActionRequired)
+    cancel = modification(OperationType.CANCEL, waiting.psp_id, awaits_payer=True)
+
+    assert connector.execute(cancel) == Approved(waiting.psp_id)
+    # The payer acts after all, and Adyen waits to be asked what came of it.
+    acted(waiting)
+    double.settle()
+    assert double.effects(call, cancel) == []
+    assert double.webhooks(call, cancel) == []
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_where_no_answer_names_a_challenged_payment_its_webhook_does(
     terse_double: AdyenDouble, merchant: Merchant, passed: bool
