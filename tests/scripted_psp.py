@@ -33,13 +33,21 @@ def close(connection: socket.socket) -> None:
 def dribble(connection: socket.socket) -> None:
     """Answers so slowly that nobody waits for the end of it."""
     connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n")
-    with connection:
+    _dribble(connection)
+
+
+def dribble_headers(connection: socket.socket) -> None:
+    """The same, before its headers have an end."""
+    connection.sendall(b"HTTP/1.1 200 x\r\nContent-Length: 0\r\nX-Slow:")
+    _dribble(connection, b"\r\n\r\n")
+
+
+def _dribble(connection: socket.socket, end: bytes = b"") -> None:
+    with connection, suppress(OSError):
         for _ in range(100):
-            try:
-                connection.sendall(b" ")
-            except OSError:
-                return
+            connection.sendall(b" ")
             time.sleep(0.05)
+        connection.sendall(end)
 
 
 class Script:

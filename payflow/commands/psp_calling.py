@@ -14,6 +14,7 @@ from payflow.domain import declines
 from payflow.domain.backoff import Backoff
 from payflow.domain.folding.submission import DueCall
 from payflow.domain.intent.state import Attempt
+from payflow.domain.intent.status import IntentStatus
 from payflow.domain.intent.waiting import CHECK_SCHEDULE
 from payflow.domain.merchant.state import Mode
 from payflow.domain.psp_outcome import Accepted, NotExecuted, OperationType, Outcome, Unknown
@@ -193,4 +194,13 @@ def _psp_call(due: DueCall) -> PspCall:
         return_url=attempt.return_url,
         action_result=attempt.action_result,
         asked_at=attempt.started_at,
+        awaits_payer=_awaits_payer(due),
     )
+
+
+def _awaits_payer(due: DueCall) -> bool:
+    operation = due.intent.operation
+    if operation is None or operation.attempt_id != due.attempt.id:
+        # What undoes a stray is about another payment than the intent's own.
+        return False
+    return operation.resumes is IntentStatus.REQUIRES_ACTION

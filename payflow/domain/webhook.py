@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from payflow.domain.endpoint import Endpoint
-from payflow.domain.ids import ALPHABET, UUID_CHARACTERS
+from payflow.domain.ids import ALPHABET, UUID_CHARACTERS, slot_of
 
 ID_PREFIX = "wh"
 NOBODY = ""
@@ -114,6 +114,12 @@ class WebhookFilter:
 def intent_of(reference: str) -> str:
     """The id of the payment intent that a ``psp_key`` belongs to."""
     return reference.rpartition("-")[0]
+
+
+def is_psp_key(reference: str) -> bool:
+    """Whether a reference has the form of a ``psp_key``: the id of a payment intent and a number."""
+    intent_id, _, number = reference.rpartition("-")
+    return slot_of(intent_id) is not None and number.isascii() and number.isdigit()
 
 
 def is_nobodys(webhook_id: str) -> bool:

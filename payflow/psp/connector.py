@@ -29,7 +29,8 @@ class PspCall:
     moves. ``payment_method`` is a token and ``payment_method_type`` its kind, such as ``card``;
     ``country`` is the payer's (ISO 3166-1 alpha-2), empty where it is not known. ``return_url`` is where
     the payer comes back to, and ``action_result`` what they brought back, such as Adyen's redirectResult.
-    ``asked_at`` is when it was first asked.
+    ``asked_at`` is when it was first asked. ``awaits_payer`` says that the payment still waited for its
+    payer when this was asked: as far as PayFlow knows it was never authorized.
     """
 
     operation: OperationType
@@ -48,6 +49,7 @@ class PspCall:
     return_url: str = ""
     action_result: str = ""
     asked_at: datetime | None = None
+    awaits_payer: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from payflow.domain.psp_outcome import (
     GATED,
     Accepted,
     ActionRequired,
-    Advice,
     Approved,
     Declined,
     Gated,
@@ -37,6 +36,9 @@ from payflow.psp.breaker_watch import call_refused, key_of
 ADMITTED = ""
 BREAKER_OPEN = "breaker_open"
 OVERLOADED = "psp_overloaded"
+
+# Of what was not executed, these speak against the PSP. The rest is the caller's, the account's, or ours.
+FAILURES = frozenset({"psp_unreachable", OVERLOADED})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -162,13 +164,15 @@ class Gate:
 
 
 def verdict_of(answer: Outcome | None) -> Verdict:
-    """What an answer says of the PSP: any definite one is good, whatever it says of the payment."""
+    """What an answer says of the PSP: a definite one is good, whatever it says of the payment.
+
+    A refusal before anything was executed may never have been the PSP's, such as of a currency.
+    """
     match answer:
         case Unknown():
             return Verdict.FAILURE
         case NotExecuted():
-            fails = answer.failure.advice is Advice.RETRY_ELSEWHERE
-            return Verdict.FAILURE if fails else Verdict.NEITHER
+            return Verdict.FAILURE if answer.failure.code in FAILURES else Verdict.NEITHER
         case Approved() | Accepted() | ActionRequired() | Declined() | None:
             return Verdict.SUCCESS
 

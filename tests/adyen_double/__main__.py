@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="0 for any")
     parser.add_argument("--webhooks-to", default="", help="URL that webhooks are sent to; nobody's without")
     parser.add_argument("--data", default=":memory:", help="SQLite file; in memory without")
+    parser.add_argument("--terse", action="store_true", help="say little of payments with 3D Secure")
     parser.add_argument("--retry-s", type=float, default=2.0, help="until a webhook is sent again")
     parser.add_argument("--api-key", default=API_KEY)
     parser.add_argument("--merchant-account", default=MERCHANT_ACCOUNT)
@@ -53,7 +54,7 @@ async def _serve(options: argparse.Namespace) -> None:
     journal = Journal(store, options.merchant_account, lambda: datetime.now(UTC), _new_reference)
     server = Server(
         store,
-        Authorising(journal),
+        Authorising(journal, options.terse),
         Modifying(journal),
         deliveries,
         options.api_key,

@@ -29,4 +29,5 @@ IN_PROGRESS = error(422, "704", "request already processed or in progress", tran
 NO_SUCH_PAYMENT = error(422, "167", "Original pspReference required for this operation")
 INVALID_PAYLOAD = error(422, "14_018", "Invalid payload provided")
 OVERLOADED = error(429, "", "Too many requests", "internal")
-INTERNAL = error(500, "905", "Internal error", "internal")
+UNSUPPORTED = error(500, "905", "Payment details are not supported", "configuration")
+INTERNAL = error(500, "903", "Internal error", "internal")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.adyen_double import payments
-from tests.adyen_double.answers import INVALID_PAYLOAD, Answer, error
+from tests.adyen_double.answers import INVALID_PAYLOAD, Answer
 from tests.adyen_double.cards import UnusableError, Verdict, verdict
 from tests.adyen_double.journal import Journal
 from tests.adyen_double.payments import Payment, Status
@@ -18,17 +18,22 @@ _AUTHORISED = Verdict("Authorised")
 
 
 class Authorising:
-    """/payments and /payments/details; the webhook of an authorisation tells the same as the answer."""
+    """/payments and /payments/details; the webhook of an authorisation tells the same as the answer.
 
-    def __init__(self, journal: Journal) -> None:
+    One that is ``terse`` answers no more about a challenged payment than some of Adyen's examples do: no
+    pspReference before its payer has acted, and no merchantReference or amount afterwards.
+    """
+
+    def __init__(self, journal: Journal, terse: bool = False) -> None:
         self._journal = journal
+        self._terse = terse
 
     def pay(self, asked: Mapping[str, Any], page_url: Callable[[str], str]) -> Answer:
         """Opens a payment; ``page_url`` is where the payer of a challenged one is sent."""
         try:
             reached = verdict(asked)
         except UnusableError as unusable:
-            return error(422, unusable.error_code, str(unusable))
+            return unusable.answer
         payment = Payment(
             psp_reference=self._journal.new_id(),
             reference=asked["reference"],
@@ -42,8 +47,8 @@ class Authorising:
             return self._conclude(payment, reached)
         self._journal.store.put_payment(payment)
         action = {"type": "redirect", "method": "GET", "url": page_url(payment.psp_reference)}
-        body = {"pspReference": payment.psp_reference, "resultCode": reached.result_code, "action": action}
-        return Answer(200, body)
+        named = {} if self._terse else {"pspReference": payment.psp_reference}
+        return Answer(200, {**named, "resultCode": reached.result_code, "action": action})
 
     def go_on(self, asked: Mapping[str, Any]) -> Answer:
         """Goes on with a payment whose payer has come back with what its page gave them."""
@@ -51,7 +56,9 @@ class Authorising:
         payment = self._awaiting(psp_reference)
         if payment is None:
             return INVALID_PAYLOAD
-        return self._conclude(payment, _AUTHORISED if result == PASSED else _NOT_AUTHENTICATED)
+        answer = self._conclude(payment, _AUTHORISED if result == PASSED else _NOT_AUTHENTICATED)
+        left_out = {"merchantReference", "amount"} if self._terse else ()
+        return Answer(200, {name: value for name, value in answer.body.items() if name not in left_out})
 
     def decide(self, psp_reference: str, approved: bool) -> bool:
         """Decides what was only received; whether there is such a payment."""

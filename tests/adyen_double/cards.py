@@ -11,9 +11,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from tests.adyen_double.answers import UNSUPPORTED, Answer, error
+
 APPROVED_CARDS = {"test_4111111145551142", "test_5555341244441115", "test_370000000000002"}
 CHALLENGED_CARDS = {"test_4917610000000000"}
 STORED_METHODS = {"M5N7TQ4TG5PFWR50"}
+# Of a card that none of the account's acquirers takes.
+UNSUPPORTED_METHODS = {"A4XWNK5V3GTPM792"}
 
 # 1 and 30 are approvals; 13 is one that takes its time.
 APPROVING_CODES = ("1", "30")
@@ -35,11 +39,11 @@ class Verdict(Struct, frozen=True):
 
 
 class UnusableError(Exception):
-    """A payment method that no request can be made with; ``error_code`` is Adyen's."""
+    """A payment method that no payment can be made with; ``answer`` says so."""
 
-    def __init__(self, error_code: str, message: str) -> None:
-        super().__init__(message)
-        self.error_code = error_code
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.answer = answer
 
 
 def verdict(request: Mapping[str, Any]) -> Verdict:
@@ -50,7 +54,7 @@ def verdict(request: Mapping[str, Any]) -> Verdict:
         return Verdict("Received")
     if code and code not in APPROVING_CODES:
         if not (code.isdecimal() and int(code) <= LAST_CODE):
-            raise UnusableError("702", "Unknown RequestedTestAcquirerResponseCode")
+            raise UnusableError(error(422, "702", "Unknown RequestedTestAcquirerResponseCode"))
         return Verdict(_RESULT_CODES.get(code, "Refused"), code)
     return Verdict("RedirectShopper" if challenged else "Authorised")
 
@@ -58,11 +62,13 @@ def verdict(request: Mapping[str, Any]) -> Verdict:
 def _is_challenged(method: Mapping[str, Any]) -> bool:
     """Raises UnusableError for a card that nobody has published and a token that nobody was given."""
     if stored := method.get("storedPaymentMethodId"):
+        if stored in UNSUPPORTED_METHODS:
+            raise UnusableError(UNSUPPORTED)
         if stored not in STORED_METHODS:
-            raise UnusableError("803", "PaymentDetail not found")
+            raise UnusableError(error(422, "803", "PaymentDetail not found"))
         return False
     if method.get("encryptedCardNumber") not in APPROVED_CARDS | CHALLENGED_CARDS:
-        raise UnusableError("101", "Invalid card number")
+        raise UnusableError(error(422, "101", "Invalid card number"))
     if not str(method.get("encryptedExpiryYear", "")).startswith("test_"):
-        raise UnusableError("129", "Expiry Date Invalid")
+        raise UnusableError(error(422, "129", "Expiry Date Invalid"))
     return method["encryptedCardNumber"] in CHALLENGED_CARDS

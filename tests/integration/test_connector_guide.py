@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from payflow.domain import declines
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Unknown
 from payflow.psp.connector import (
@@ -72,9 +73,10 @@ def test_it_tells_proof_from_ignorance(psp: CornerPay, connector: Connector) -> 
     psp.fails_with = 500
     assert connector.execute(CALL) == Unknown("HTTP 500", repeatable=True)
     assert isinstance(connector.look_up(CALL), Unknown)
-    psp.fails_with = 422
-    assert isinstance(connector.execute(CALL), NotExecuted)
-    assert isinstance(connector.look_up(CALL), Unknown)
+    for status, code in ((422, "psp_refused_request"), (429, "psp_overloaded")):
+        psp.fails_with = status
+        assert connector.execute(CALL) == NotExecuted(declines.failure(code))
+        assert isinstance(connector.look_up(CALL), Unknown)
     psp.fails_with = 0
     assert isinstance(connector.cancel_by_reference(CALL), NotExecuted)
     assert isinstance(connector.execute(CALL), NotExecuted)
@@ -96,7 +98,11 @@ def test_it_reads_signed_webhooks_only(connector: Connector) -> None:
     assert connector.interpret(item.content, "") == Notice(
         OperationType.AUTHORIZE, Approved("corner-1"), "pi_1-1", "corner-1"
     )
-    for forged in (webhook("pi_1-1", "authorize", "corner-1", "guessed")[0], {}):
+    for forged in (
+        webhook("pi_1-1", "authorize", "corner-1", "guessed")[0],
+        {},
+        {"corner-signature": "\u00e9\udce9"},
+    ):
         with pytest.raises(WebhookRejectedError) as rejected:
             connector.receive(Delivery(forged, body), "", NOW)
         assert rejected.value.rejection is Rejection.SIGNATURE_WRONG

@@ -152,6 +152,14 @@ def test_other_events_say_nothing(event_code: str, success: bool) -> None:
     assert notice_of(event_code, success) is None
 
 
+@pytest.mark.parametrize("event_code", ["AUTHORISATION", "CAPTURE", "TECHNICAL_CANCEL", "EXPIRE"])
+@pytest.mark.parametrize("reference", ["order-17", "17", KEY.removesuffix("-2"), f"{KEY}-2", KEY.upper()])
+def test_another_systems_payments_at_the_same_merchant_account_are_of_no_interest(
+    event_code: str, reference: str
+) -> None:
+    assert notice_of(event_code, merchantReference=reference) is None
+
+
 @pytest.mark.parametrize(("value", "currency", "amount"), [(199_900, "ISK", 1999), (1999, "IDR", 199_900)])
 def test_amounts_come_back_in_payflows_minor_units(value: int, currency: str, amount: int) -> None:
     notice = notice_of("CAPTURE", amount={"value": value, "currency": currency})

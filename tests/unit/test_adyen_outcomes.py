@@ -36,6 +36,7 @@ from tests.waiting import WAIT_S
 PAYMENT = "JLCMPCQ8HXSKGK82"
 CALL = authorization()
 RESUMED = replace(CALL, psp_key=CALL.psp_key[:-1] + "2", psp_payment_id=PAYMENT, action_result="X!Y")
+NAMELESS = replace(RESUMED, psp_payment_id=CALL.psp_key)
 CAPTURE = modification(OperationType.CAPTURE, PAYMENT)
 AUTHORISED = {"resultCode": "Authorised", "pspReference": PAYMENT, "merchantReference": CALL.psp_key}
 FIELDS = [
@@ -220,6 +221,27 @@ def test_an_answer_that_does_not_say_what_it_is_about_is_unknown() -> None:
     assert isinstance(answered(RESUMED, answer(200, body)), Unknown)
 
 
+@pytest.mark.parametrize("result_code", ["Authorised", "Refused", "Error", "Cancelled", "Pending"])
+def test_what_nothing_names_is_told_by_its_signed_webhook(result_code: str) -> None:
+    """The first answer named no pspReference, and Adyen's own example of the second names no reference."""
+    body = {"resultCode": result_code, "pspReference": PAYMENT}
+    assert answered(NAMELESS, answer(200, body)) == Accepted(PAYMENT)
+
+
+@pytest.mark.parametrize(
+    "body", [{"resultCode": "Authorised"}, {"resultCode": "RedirectShopper", "pspReference": PAYMENT}]
+)
+def test_no_webhook_is_waited_for_that_may_never_come(body: dict[str, str]) -> None:
+    assert isinstance(answered(NAMELESS, answer(200, body)), Unknown)
+
+
+def test_whoever_is_named_is_not_nameless() -> None:
+    own = {**AUTHORISED, "merchantReference": CALL.psp_key}
+    assert answered(NAMELESS, answer(200, own)) == Approved(PAYMENT)
+    other = {**AUTHORISED, "merchantReference": authorization().psp_key}
+    assert failure_code(answered(NAMELESS, answer(200, other))) == "authentication_failed"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "error_type", "failure"),
     [
@@ -230,6 +252,8 @@ def test_an_answer_that_does_not_say_what_it_is_about_is_unknown() -> None:
         (403, "901", "security", "psp_not_configured"),
         (403, "010", "security", "psp_not_configured"),
         (422, "951", "configuration", "psp_not_configured"),
+        (500, "901", "security", "psp_not_configured"),
+        (500, "702", "validation", "psp_refused_request"),
     ],
 )
 def test_a_request_that_adyen_refuses_was_not_executed(
@@ -242,19 +266,42 @@ def test_a_request_that_adyen_refuses_was_not_executed(
 
 
 @pytest.mark.parametrize(
-    ("code", "failure"),
+    ("refused", "code", "failure"),
     [
-        ("167", "invalid_state"),
-        ("803", "invalid_payment_method"),
-        ("138", "not_supported"),
-        ("905_1", "not_supported"),
+        (error(422, "167"), "167", "invalid_state"),
+        (error(422, "803"), "803", "invalid_payment_method"),
+        (error(422, "138"), "138", "not_supported"),
+        # As Adyen's specification of its API has it.
+        (error(500, "905", "configuration"), "905", "not_supported"),
+        (error(500, "905_1", "configuration"), "905_1", "not_supported"),
     ],
 )
-def test_an_error_that_says_what_is_wrong_with_the_payment_declines_it(code: str, failure: str) -> None:
-    outcome = answered(CAPTURE, answer(422, error(422, code)))
+def test_an_error_that_says_what_is_wrong_with_the_payment_declines_it(
+    refused: dict[str, Any], code: str, failure: str
+) -> None:
+    outcome = answered(CALL, answer(refused["status"], refused))
 
     assert isinstance(outcome, Declined)
     assert (outcome.failure.code, outcome.failure.psp_code) == (failure, code)
+
+
+@pytest.mark.parametrize(
+    ("refused", "failure"),
+    [
+        (error(422, "137"), "invalid_amount"),
+        (error(422, "138"), "not_supported"),
+        (error(422, "167"), "invalid_state"),
+        (error(422, "906"), "invalid_state"),
+        (error(500, "905", "configuration"), "not_supported"),
+    ],
+)
+def test_a_capture_that_is_refused_leaves_its_authorization_alive(
+    refused: dict[str, Any], failure: str
+) -> None:
+    outcome = answered(CAPTURE, answer(refused["status"], refused))
+
+    assert isinstance(outcome, NotExecuted)
+    assert (outcome.failure.code, outcome.failure.psp_code) == (failure, refused["errorCode"])
 
 
 @pytest.mark.parametrize("body", [error(429, "", "internal"), "slow down"])
@@ -272,7 +319,11 @@ def test_what_was_turned_away_at_the_door_was_not_executed(body: object) -> None
         answer(422, error(422, "702"), TRANSIENT),
         answer(401, error(401, "000", "security"), TRANSIENT.upper()),
         answer(422, error(422, "903", "internal")),
-        answer(500, error(500, "905", "configuration")),
+        answer(500, error(500, "903", "internal")),
+        answer(500, error(500, "905", "")),
+        answer(500, error(500, "", "configuration")),
+        answer(500, error(500, "905", "configuration"), TRANSIENT),
+        answer(502, error(502, "905", "configuration")),
         answer(500, AUTHORISED),
         http(502, b"<html>Bad Gateway</html>"),
         http(503, b""),
@@ -352,17 +403,17 @@ def test_only_a_first_authorization_can_be_shut_out(call: PspCall) -> None:
 
 
 @given(
-    st.integers(400, 599),
+    st.sampled_from([400, 401, 403, 422, 500]) | st.integers(400, 599),
     st.sampled_from(["", "000", "167", "702", "704", "905_1"]),
-    st.sampled_from(["", "validation", "security", "internal"]),
+    st.sampled_from(["", "validation", "security", "configuration", "internal"]),
     st.booleans(),
 )
 def test_only_a_refusal_that_is_adyens_own_and_final_proves_anything(
     status: int, code: str, error_type: str, transient: bool
 ) -> None:
     outcome = outcome_of(CALL, Problem(status, code, error_type, transient))
-    passing = transient or error_type == "internal"
-    final = status in (400, 401, 403, 422) and code not in ("", "704") and not passing
+    passing = transient or error_type == "internal" or (status == 500 and not error_type)
+    final = status in (400, 401, 403, 422, 500) and code not in ("", "704") and not passing
     assert isinstance(outcome, Unknown) is not (final or status == 429)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payflow.domain.fields import AMOUNT_MAX, payment_method
-from payflow.domain.psp_outcome import Advice, Declined, NotExecuted, OperationType
+from payflow.domain.psp_outcome import Advice, Approved, Declined, NotExecuted, OperationType
 from payflow.psp.adyen.checkout import Endpoint, Request
 from payflow.psp.adyen.currencies import CURRENCIES
 from payflow.psp.adyen.refusals import REFUSALS
@@ -94,6 +94,13 @@ def test_the_key_is_reference_and_idempotency_key(operation: OperationType, endp
     assert (request.endpoint, request.payment_id, request.idempotency_key) == (endpoint, PAYMENT, KEY)
     assert request.body["reference"] == KEY
     assert request.body["merchantAccount"] == "ShopECOM"
+
+
+@pytest.mark.parametrize("payment", [PAYMENT, KEY])
+def test_a_payment_that_waits_for_its_payer_ends_without_a_request(payment: str) -> None:
+    """Adyen would take the cancel in and let it fail; what it has named so far may be nothing at all."""
+    cancel = replace(of(OperationType.CANCEL), psp_payment_id=payment, awaits_payer=True)
+    assert request_for(cancel, "ShopECOM") == Approved(payment)
 
 
 def test_a_technical_cancel_names_the_call_twice_and_has_a_key_of_its_own() -> None:

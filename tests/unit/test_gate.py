@@ -85,6 +85,9 @@ class GateUnderTest(Gate):
         (NotExecuted(failure("psp_overloaded")), Verdict.FAILURE),
         (OURS, Verdict.NEITHER),
         (NotExecuted(failure("psp_key_shut_out")), Verdict.NEITHER),
+        # The caller's own doing, whom another PSP may serve.
+        (NotExecuted(failure("not_supported")), Verdict.NEITHER),
+        (NotExecuted(failure("acquirer_error")), Verdict.NEITHER),
     ],
 )
 def test_what_each_outcome_says_of_the_psp(outcome: Outcome | None, verdict: Verdict) -> None:
@@ -100,6 +103,13 @@ def test_failures_close_the_gate_of_their_account_and_operation_alone() -> None:
     assert gate.admits(gate.endpoint, CAPTURE)
     assert gate.call(DONE, CAPTURE) == ""
     assert gate.admits(Endpoint("psp", "ANOTHER"), AUTHORIZE)
+
+
+def test_however_many_ask_for_what_a_psp_does_not_support_others_are_let_through() -> None:
+    gate = GateUnderTest()
+    unsuitable = NotExecuted(failure("not_supported", "payment_method_unsupported_type"))
+    assert [gate.call(unsuitable) for _ in range(2 * RULES.failure_threshold)] == [""] * 6
+    assert gate.call(DONE) == ""
 
 
 def test_after_its_time_out_it_lets_a_few_through_until_they_have_succeeded() -> None:

@@ -16,14 +16,16 @@ from payflow.commands.psp_calling import REPEATING_CHECKS, TRIES_IN_CALL_MAX, ca
 from payflow.domain import declines
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import DueCall
-from payflow.domain.intent.commands import StartAuthorize
+from payflow.domain.intent.commands import StartAuthorize, StartCancel
 from payflow.domain.intent.waiting import CHECK_SCHEDULE
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_capabilities import Capabilities
 from payflow.domain.psp_outcome import (
     Accepted,
+    ActionRequired,
     Approved,
     Declined,
+    NextAction,
     NotExecuted,
     OperationType,
     Outcome,
@@ -31,6 +33,7 @@ from payflow.domain.psp_outcome import (
 )
 from payflow.psp.connector import Connector, PspCall
 from tests.core import SECOND, START, Core
+from tests.noticed_payment import Payment
 
 TIMED_OUT = Unknown("timed out")
 RESET = Unknown("reset", repeatable=True)
@@ -68,6 +71,7 @@ class Psp:
     looks_up: bool = True
     timeout_s: float = 1.0
     keys: list[str] = field(default_factory=list)
+    awaited_payer: list[bool] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -76,6 +80,7 @@ class Psp:
 
     def execute(self, call: PspCall) -> Outcome:
         self.keys.append(call.psp_key)
+        self.awaited_payer.append(call.awaits_payer)
         return self.script[min(len(self.keys), len(self.script)) - 1]
 
     def look_up(self, call: PspCall) -> Outcome | None:
@@ -126,6 +131,19 @@ def due_call(fallbacks: tuple[str, ...] = (), **attempt: Any) -> DueCall:
     assert due is not None
     held = replace(due.attempt, due_at=START + timedelta(seconds=LONG_S), **attempt)
     return replace(due, attempt=held)
+
+
+def test_a_psp_hears_whether_the_payment_that_it_cancels_was_never_authorized() -> None:
+    challenge = ActionRequired("psp-1", NextAction("redirect_to_url", "https://bank.example/"))
+    for authorized, awaits_payer in ((challenge, True), (APPROVED, False)):
+        bench, psp, payment = Bench(), Psp([APPROVED]), Payment()
+        payment.authorize(authorized)
+        due = payment.core.apply(StartCancel(*payment.scoped)).psp_call
+        assert due is not None
+        stray = replace(due, attempt=replace(due.attempt, id="att_undoing", undoes="att_stray"))
+        for one in (due, stray):
+            bench.call(psp, one)
+        assert psp.awaited_payer == [awaits_payer, False]
 
 
 @pytest.mark.parametrize("final", [APPROVED, DECLINED, TIMED_OUT, REFUSED], ids=str)

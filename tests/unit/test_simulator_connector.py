@@ -33,7 +33,7 @@ from payflow.psp.simulator.connector import (
     outcome_of,
 )
 from payflow.psp.transport import ANSWER_BYTES_MAX, NeverSent, NoReply, Reply, Transport
-from tests.scripted_psp import Act, Script, answer, close, dribble, http, unused_url
+from tests.scripted_psp import Act, Script, answer, close, dribble, dribble_headers, http, unused_url
 from tests.waiting import WAIT_S
 
 CALL = PspCall(OperationType.AUTHORIZE, "key-1", "m", "acc", "", 1000, "USD", "pm_card_visa")
@@ -210,8 +210,9 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
     assert len(script.requests) == 1
 
 
-def test_a_slow_answer_is_bounded_as_a_whole() -> None:
-    with Script([dribble]) as script:
+@pytest.mark.parametrize("act", [dribble, dribble_headers])
+def test_a_slow_answer_is_bounded_as_a_whole(act: Act) -> None:
+    with Script([act]) as script:
         hasty = Transport(script.url, timeout_s=0.3)
         assert isinstance(hasty.post("/capture", b"{}"), NoReply), "it waited for the whole of it"
         hasty.close()

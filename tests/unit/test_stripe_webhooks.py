@@ -119,6 +119,30 @@ def test_a_signature_that_is_not_of_this_body_and_time_is_wrong(signed: str) -> 
     assert rejected(BODY, signed) is Rejection.SIGNATURE_WRONG
 
 
+OLD_S = SENT_AT_S - 86_400
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        f"t= {OLD_S}",
+        f"t={OLD_S} ",
+        f"t=\t{OLD_S}",
+        f"t={OLD_S}=x",
+        f"t=+{OLD_S}",
+        f"t={OLD_S // 10}_{OLD_S % 10}",
+        f"t=0000{OLD_S}",
+        f"t={OLD_S}",
+    ],
+)
+def test_an_old_webhook_stays_old_whatever_is_written_beside_its_time(old: str) -> None:
+    """The library takes the first t that it can read, which is the one that was signed."""
+    signed = signature(sent_at_s=OLD_S)
+    for header_now in (f"{old},t={SENT_AT_S},v1={signed}", f"t={SENT_AT_S},{old},v1={signed}"):
+        assert rejected(BODY, header_now) is Rejection.SIGNATURE_WRONG
+    assert rejected(BODY, f"{old},v1={signed}") in {Rejection.SIGNATURE_WRONG, Rejection.TOO_OLD}
+
+
 @pytest.mark.parametrize("body", [BODY + b" ", BODY.replace(b"evt_1", b"evt_2"), b"", b"\xff\xfe"])
 def test_one_byte_that_was_altered_is_one_too_many(body: bytes) -> None:
     assert rejected(body, header()) is Rejection.SIGNATURE_WRONG

@@ -11,7 +11,7 @@ from payflow.commands.receive_webhook import MOST_TELLING
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.ids import SLOT_BITS, command_id, derive_id, slot_of
-from payflow.domain.webhook import ID_PREFIX, Webhook, WebhookState, intent_of, is_nobodys
+from payflow.domain.webhook import ID_PREFIX, Webhook, WebhookState, intent_of, is_nobodys, is_psp_key
 from payflow.psp.connector import Rejection
 from payflow.wire.webhooks import CONTENT_CHARACTERS_MAX, webhook_message
 from server.gateway.in_flight import InFlight
@@ -43,11 +43,14 @@ def test_a_reference_alone_finds_the_payment_and_its_merchant(entropy: bytes, sl
     intent_id = derive_id("pi", command_id(NOW, entropy), slot)
     assert intent_of(f"{intent_id}-{number}") == intent_id
     assert slot_of(intent_id) == slot
+    assert is_psp_key(f"{intent_id}-{number}")
+    assert not any(map(is_psp_key, (intent_id, f"{intent_id}-", f"{intent_id}-{number}a", f"{intent_id}-²")))
 
 
 @given(st.text())
 def test_any_other_reference_finds_none(reference: str) -> None:
     assert slot_of(intent_of(reference)) is None
+    assert not is_psp_key(reference)
 
 
 @given(st.binary(min_size=10, max_size=10), st.integers(0, 2**SLOT_BITS - 1), st.integers(0, 999))

@@ -12,6 +12,7 @@ import msgspec
 from payflow.domain import declines
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType, Outcome, Unknown
+from payflow.domain.webhook import is_psp_key
 from payflow.psp.adyen.currencies import CURRENCIES, from_adyen
 from payflow.psp.adyen.webhooks import Event
 
@@ -21,6 +22,9 @@ _EVENT = msgspec.json.Decoder(Event)
 def interpret(content: bytes) -> Notice | None:
     """The notice in an event; None for one of no interest. Raises ValueError for what makes no sense."""
     event = _EVENT.decode(content)
+    if event.merchant_reference and not is_psp_key(event.merchant_reference):
+        # A merchant account may be shared with another system.
+        return None
     happened = event.success == "true"
     payment_id = event.original_reference or ""
     match event.event_code:

@@ -19,6 +19,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
+from payflow.domain.webhook import intent_of, is_psp_key
 from payflow.psp.adyen import refusals
 from payflow.psp.adyen.checkout import Answer, Problem, Success
 from payflow.psp.adyen.currencies import from_adyen
@@ -30,6 +31,12 @@ _LOG = logging.getLogger(__name__)
 # "Request already processed or in progress": an earlier request with the key has not been answered yet.
 IN_PROGRESS = "704"
 NOT_CONFIGURED_TYPES = ("configuration", "security")
+# Errors of these types are no fault of Adyen's own even with the status 500, as 905 has it ("Payment details
+# are not supported"): generic-500 in https://github.com/Adyen/adyen-openapi, CheckoutService-v71.
+FINAL_TYPES = ("validation", *NOT_CONFIGURED_TYPES)
+
+# Where Adyen is done with what the payer brought back, so that a webhook tells what came of it.
+CONCLUDED = frozenset({"Authorised", "Refused", "Error", "Cancelled", "Received", "Pending"})
 
 
 class _Amount(msgspec.Struct, frozen=True):
@@ -63,7 +70,7 @@ class _Modification(msgspec.Struct, frozen=True, rename="camel"):
 def outcome_of(call: PspCall, answer: Answer) -> Outcome:
     """What became of the call; what is not an answer of Adyen's means nothing at all."""
     if not isinstance(answer, Success):
-        return _not_taken(answer)
+        return _with_its_authorization_kept(call, _not_taken(answer))
     try:
         if call.operation is OperationType.AUTHORIZE:
             return _paid(call, msgspec.convert(answer.message, _Payment))
@@ -96,6 +103,16 @@ def _not_taken(answer: Problem | NeverSent | NoReply) -> Outcome:
             return _refused(answer)
 
 
+def _with_its_authorization_kept(call: PspCall, outcome: Outcome) -> Outcome:
+    """A capture that is refused was not executed; the authorization is as good as it was.
+
+    That it cannot be captured is told by webhook, of a capture that had been taken in.
+    """
+    if call.operation is OperationType.CAPTURE and isinstance(outcome, Declined):
+        return NotExecuted(outcome.failure)
+    return outcome
+
+
 def _refused(problem: Problem) -> Outcome:
     """What an error proves. Adyen checks a request before it executes any of it.
 
@@ -108,7 +125,7 @@ def _refused(problem: Problem) -> Outcome:
         return NotExecuted(declines.failure("psp_overloaded", code))
     if problem.transient or code == IN_PROGRESS or status == 409 or _is_internal(problem):
         return Unknown(str(problem), repeatable=True)
-    if not code or status not in (400, 401, 403, 422):
+    if not code or status not in (400, 401, 403, 422, 500):
         return Unknown(str(problem))
     if declined := refusals.error(code):
         return Declined(declined)
@@ -119,11 +136,15 @@ def _refused(problem: Problem) -> Outcome:
 
 
 def _is_internal(problem: Problem) -> bool:
+    if problem.status == 500 and problem.error_code:
+        return problem.error_type not in FINAL_TYPES
     return problem.status >= 500 or problem.error_type == "internal"
 
 
 def _paid(call: PspCall, payment: _Payment) -> Outcome:
     match payment.result_code:
+        case _ if _is_nameless(call, payment):
+            return _told_later(payment)
         case _ if not _is_about(call, payment):
             return _about_another(call, payment)
         case "Authorised" if payment.psp_reference:
@@ -138,6 +159,21 @@ def _paid(call: PspCall, payment: _Payment) -> Outcome:
             return Unknown(f"resultCode {other}")
 
 
+def _is_nameless(call: PspCall, payment: _Payment) -> bool:
+    """Whether nothing can tell whose payment was resumed: it was given no pspReference when it was asked for.
+
+    Adyen's own examples of an answer name no merchantReference either.
+    """
+    return is_psp_key(call.psp_payment_id) and not payment.merchant_reference
+
+
+def _told_later(payment: _Payment) -> Outcome:
+    """What a redirectResult was good for is told by the AUTHORISATION, which names it and is signed."""
+    if payment.psp_reference and payment.result_code in CONCLUDED:
+        return Accepted(payment.psp_reference)
+    return Unknown("an answer that does not say that it is about the payment")
+
+
 def _is_about(call: PspCall, payment: _Payment) -> bool:
     """Whether the payment is the call's own.
 
@@ -147,12 +183,8 @@ def _is_about(call: PspCall, payment: _Payment) -> bool:
     if not call.psp_payment_id:
         return payment.merchant_reference in ("", call.psp_key)
     if payment.merchant_reference:
-        return _intent(payment.merchant_reference) == _intent(call.psp_key)
+        return intent_of(payment.merchant_reference) == intent_of(call.psp_key)
     return payment.psp_reference == call.psp_payment_id
-
-
-def _intent(psp_key: str) -> str:
-    return psp_key.rpartition("-")[0]
 
 
 def _about_another(call: PspCall, payment: _Payment) -> Outcome:

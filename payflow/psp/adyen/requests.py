@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from payflow.domain import declines
-from payflow.domain.psp_outcome import Declined, NotExecuted, OperationType
+from payflow.domain.psp_outcome import Approved, Declined, NotExecuted, OperationType
 from payflow.psp.adyen.checkout import Endpoint, Request
 from payflow.psp.adyen.currencies import CURRENCIES, to_adyen
 from payflow.psp.adyen.payment_methods import additional_data, payment_fields
@@ -15,8 +15,8 @@ NO_RETURN_URL = "https://payflow.invalid/returned"
 _MODIFICATIONS = {OperationType.CAPTURE: Endpoint.CAPTURES, OperationType.REFUND: Endpoint.REFUNDS}
 
 
-def request_for(call: PspCall, merchant_account: str) -> Request | Declined | NotExecuted:
-    """The request, or why there is nothing that could be sent."""
+def request_for(call: PspCall, merchant_account: str) -> Request | Approved | Declined | NotExecuted:
+    """The request, or the outcome where there is nothing that could be sent."""
     if call.operation is OperationType.CANCEL:
         return _cancel(call, merchant_account)
     if call.operation is OperationType.AUTHORIZE and call.psp_payment_id:
@@ -78,7 +78,14 @@ def _details(call: PspCall) -> Request | NotExecuted:
     return Request(Endpoint.DETAILS, body, call.psp_key)
 
 
-def _cancel(call: PspCall, merchant_account: str) -> Request:
+def _cancel(call: PspCall, merchant_account: str) -> Request | Approved:
+    """Adyen cancels what it has authorized, and nothing else.
+
+    It authorizes a payment that waits for its payer when it is asked by /payments/details, and only PayFlow
+    could ask that, so that such a payment has come to its end as soon as PayFlow will not.
+    """
+    if call.awaits_payer:
+        return Approved(call.psp_payment_id)
     body = {"merchantAccount": merchant_account, "reference": call.psp_key}
     return Request(Endpoint.CANCELS, body, call.psp_key, call.psp_payment_id)
 

@@ -23,6 +23,13 @@ def double(merchant: Merchant) -> Iterator[AdyenDouble]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def terse_double(merchant: Merchant) -> Iterator[AdyenDouble]:
+    """One that says as little as Adyen may."""
+    with running_adyen_double("--terse", "--webhooks-to", merchant.url, "--retry-s", "0.05") as running:
+        yield running
+
+
 @pytest.fixture
 def connector(double: AdyenDouble, merchant: Merchant) -> Iterator[AdyenConnector]:
     with double.connector() as connector:

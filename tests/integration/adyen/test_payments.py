@@ -8,7 +8,14 @@ import pytest
 import urllib3
 
 from payflow.domain.psp_notice import Notice
-from payflow.domain.psp_outcome import ActionRequired, Approved, Declined, NotExecuted, OperationType
+from payflow.domain.psp_outcome import (
+    ActionRequired,
+    Advice,
+    Approved,
+    Declined,
+    NotExecuted,
+    OperationType,
+)
 from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.adyen.refusals import REFUSALS
 from tests.adyen_doubles import AdyenDouble, accepted, authorization, authorized, modification, resumption
@@ -62,6 +69,17 @@ def test_every_refusal_comes_as_the_taxonomy_has_it(
 
     assert isinstance(outcome, Declined)
     assert (outcome.failure.code, outcome.failure.psp_code) == (REFUSALS[code], code)
+    assert double.effects(call) == []
+
+
+def test_a_card_that_no_acquirer_takes_is_one_for_another_psp(
+    double: AdyenDouble, connector: AdyenConnector
+) -> None:
+    call = authorization("adyen.A4XWNK5V3GTPM792.shopper-17")
+    outcome = connector.execute(call)
+
+    assert isinstance(outcome, Declined)
+    assert (outcome.failure.code, outcome.failure.advice) == ("not_supported", Advice.RETRY_ELSEWHERE)
     assert double.effects(call) == []
 
 
@@ -127,6 +145,15 @@ def test_a_payment_that_takes_its_time_is_told_by_webhook(
         assert double.effects(call) == ([("AUTHORISED", 1000)] if approved else [])
 
 
+def acted(waiting: ActionRequired, passed: bool = True) -> str:
+    """What the payer brings back from the page that they were sent to."""
+    page = waiting.next_action.redirect_url + ("" if passed else "?outcome=failed")
+    back = urllib3.request("GET", page, redirect=False).headers["location"]
+    assert back.startswith(authorization().return_url)
+    [result] = parse_qs(urlsplit(back).query)["redirectResult"]
+    return result
+
+
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_challenged_payer_is_sent_away_and_comes_back(
     double: AdyenDouble, connector: AdyenConnector, passed: bool
@@ -136,11 +163,7 @@ def test_a_challenged_payer_is_sent_away_and_comes_back(
     assert isinstance(waiting, ActionRequired)
     assert double.effects(call) == []
 
-    page = waiting.next_action.redirect_url + ("" if passed else "?outcome=failed")
-    back = urllib3.request("GET", page, redirect=False).headers["location"]
-    assert back.startswith(call.return_url)
-    [result] = parse_qs(urlsplit(back).query)["redirectResult"]
-    resumed = resumption(call, waiting, result)
+    resumed = resumption(call, waiting, acted(waiting, passed))
     outcome = connector.execute(resumed)
     if passed:
         assert outcome == Approved(waiting.psp_id) == connector.execute(resumed)
@@ -149,6 +172,39 @@ def test_a_challenged_payer_is_sent_away_and_comes_back(
         assert isinstance(outcome, Declined)
         assert outcome.failure.code == "authentication_failed"
         assert double.effects(call) == []
+
+
+def test_a_payment_whose_payer_went_away_is_canceled_without_a_word_to_adyen(
+    double: AdyenDouble, connector: AdyenConnector
+) -> None:
+    call = authorization("pm_card_3ds")
+    waiting = connector.execute(call)
+    assert isinstance(waiting, ActionRequired)
+    cancel = modification(OperationType.CANCEL, waiting.psp_id, awaits_payer=True)
+
+    assert connector.execute(cancel) == Approved(waiting.psp_id)
+    # The payer acts after all, and Adyen waits to be asked what came of it.
+    acted(waiting)
+    double.settle()
+    assert double.effects(call, cancel) == []
+    assert double.webhooks(call, cancel) == []
+
+
+@pytest.mark.parametrize("passed", [True, False])
+def test_where_no_answer_names_a_challenged_payment_its_webhook_does(
+    terse_double: AdyenDouble, merchant: Merchant, passed: bool
+) -> None:
+    call = authorization("pm_card_3ds")
+    with terse_double.connector() as connector:
+        waiting = connector.execute(call)
+        assert isinstance(waiting, ActionRequired)
+        assert waiting.psp_id == call.psp_key
+        payment = accepted(connector, resumption(call, waiting, acted(waiting, passed)))
+
+        [notice] = told(connector, merchant, 1, call)
+    assert (notice.operation, notice.psp_key) == (OperationType.AUTHORIZE, call.psp_key)
+    assert (isinstance(notice.outcome, Approved), notice.psp_payment_id) == (passed, payment)
+    assert terse_double.effects(call) == ([("AUTHORISED", 1000)] if passed else [])
 
 
 def test_what_another_payer_brought_back_authorizes_nothing_here(
@@ -179,7 +235,17 @@ def test_an_authorization_that_runs_out_is_told(
     assert isinstance(failed.outcome, Declined)
 
 
-def test_a_payment_that_adyen_does_not_know_cannot_be_changed(connector: AdyenConnector) -> None:
-    outcome = connector.execute(modification(OperationType.CAPTURE, "NOSUCHPAYMENT000"))
-    assert isinstance(outcome, Declined)
+@pytest.mark.parametrize(
+    ("operation", "refused"),
+    [
+        (OperationType.CAPTURE, NotExecuted),
+        (OperationType.CANCEL, Declined),
+        (OperationType.REFUND, Declined),
+    ],
+)
+def test_a_payment_that_adyen_does_not_know_cannot_be_changed(
+    connector: AdyenConnector, operation: OperationType, refused: type[Declined | NotExecuted]
+) -> None:
+    outcome = connector.execute(modification(operation, "NOSUCHPAYMENT000"))
+    assert isinstance(outcome, refused)
     assert (outcome.failure.code, outcome.failure.psp_code) == ("invalid_state", "167")
