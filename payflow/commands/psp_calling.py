@@ -27,8 +27,6 @@ REPEATING_CHECKS = 2
 
 TRIES_IN_CALL_MAX = 4
 BACKOFF = Backoff(first_s=0.1, most_s=2.0)
-# Reasons for which a PSP was not asked, or refused at its door, that may be over in a moment.
-PASSING = frozenset({"psp_unreachable", "psp_overloaded"})
 # Behind these a PSP was spared the question, or did not look at it.
 SHUT_DOORS = frozenset({"breaker_open", "psp_overloaded"})
 
@@ -64,7 +62,9 @@ def _may_repeat(outcome: Outcome, due: DueCall) -> bool:
     """What the PSP was quick to fail, and what it was never sent, unless another PSP account waits for it."""
     if isinstance(outcome, Unknown):
         return outcome.repeatable
-    return isinstance(outcome, NotExecuted) and outcome.failure.code in PASSING and not due.fallbacks
+    return (
+        isinstance(outcome, NotExecuted) and outcome.failure.code in declines.NOT_TAKEN and not due.fallbacks
+    )
 
 
 def _has_time(

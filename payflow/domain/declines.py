@@ -109,6 +109,10 @@ TAXONOMY = {
 }
 
 
+NOT_TAKEN = frozenset({"psp_unreachable", "psp_overloaded"})
+"""Of what was not executed, these alone speak against the PSP, and may be over in a moment."""
+
+
 def failure(code: str, psp_code: str = "") -> Failure:
     """The failure for one of the codes above, which a PSP gave as ``psp_code``; an unknown one is safe."""
     known = code if code in TAXONOMY else "unknown_decline"

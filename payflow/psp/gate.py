@@ -17,6 +17,7 @@ from typing import Protocol
 from payflow.domain.breaker.admission import admit, admits, try_again
 from payflow.domain.breaker.state import Breaker, BreakerRules, Phase, Seen, Verdict
 from payflow.domain.clock import Clock
+from payflow.domain.declines import NOT_TAKEN
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.gcra import RateLimit
 from payflow.domain.psp_outcome import (
@@ -36,9 +37,6 @@ from payflow.psp.breaker_watch import call_refused, key_of
 ADMITTED = ""
 BREAKER_OPEN = "breaker_open"
 OVERLOADED = "psp_overloaded"
-
-# Of what was not executed, these speak against the PSP. The rest is the caller's, the account's, or ours.
-FAILURES = frozenset({"psp_unreachable", OVERLOADED})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -172,7 +170,7 @@ def verdict_of(answer: Outcome | None) -> Verdict:
         case Unknown():
             return Verdict.FAILURE
         case NotExecuted():
-            return Verdict.FAILURE if answer.failure.code in FAILURES else Verdict.NEITHER
+            return Verdict.FAILURE if answer.failure.code in NOT_TAKEN else Verdict.NEITHER
         case Approved() | Accepted() | ActionRequired() | Declined() | None:
             return Verdict.SUCCESS
 

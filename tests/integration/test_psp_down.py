@@ -8,6 +8,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from payflow.domain.declines import failure
+from payflow.domain.psp_outcome import NotExecuted
 from payflow.v1 import payment_intent_pb2 as pb
 from payflow.v1 import refund_pb2
 from tests.audit import attempts_of, effects_by_intent
@@ -134,3 +136,22 @@ def test_one_that_failed_too_often_is_not_called_until_its_breaker_lets_a_call_t
         assert len(payflow.connector.executed) == 2
         assert effects_by_intent(payflow.simulator) == {intent_id: [("authorize", 10_000)]}
         assert_books_right(payflow.url)
+
+
+def test_what_would_be_refused_again_is_not_to_be_tried_again(
+    payflow: InProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent_id = payflow.caller.create().id
+    refusal = NotExecuted(failure("invalid_amount"))
+    with monkeypatch.context() as refusing:
+        refusing.setattr(payflow.connector, "execute", lambda call: refusal)
+        with pytest.raises(ApiError) as raised:
+            payflow.caller.authorize(intent_id, key="authorize-1")
+    assert (raised.value.code, raised.value.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "PSP_REFUSED")
+    assert raised.value.retry_after_s is None
+    assert refusal.failure.message in str(raised.value)
+    back = payflow.caller.get(intent_id)
+    assert (back.status, back.failure.code) == (pb.PAYMENT_INTENT_STATUS_CREATED, "invalid_amount")
+    assert (
+        payflow.caller.authorize(intent_id, key="authorize-1").status == pb.PAYMENT_INTENT_STATUS_AUTHORIZED
+    )
