@@ -30,7 +30,8 @@ class PspCall:
     ``country`` is the payer's (ISO 3166-1 alpha-2), empty where it is not known. ``return_url`` is where
     the payer comes back to, and ``action_result`` what they brought back, such as Adyen's redirectResult.
     ``asked_at`` is when it was first asked. ``awaits_payer`` says that the payment still waited for its
-    payer when this was asked: as far as PayFlow knows it was never authorized.
+    payer when this was asked: as far as PayFlow knows it was never authorized. A cancel of which the PSP need
+    not be told is then Approved without an id.
     """
 
     operation: OperationType

@@ -1103,10 +1103,13 @@ class PaymentIntentCanceled(_message.Message):
     ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    PSP_REFERENCE_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt that voided it, when one was needed."""
     reason: _payment_types_pb2.CancellationReason.ValueType
     """Why."""
+    psp_reference: _builtins.str
+    """What the PSP calls the cancellation. Empty where the PSP had nothing to cancel yet."""
     @_builtins.property
     def transaction(self) -> Global___BookedTransaction:
         """The release of the hold, when there was one."""
@@ -1117,10 +1120,11 @@ class PaymentIntentCanceled(_message.Message):
         attempt_id: _builtins.str = ...,
         reason: _payment_types_pb2.CancellationReason.ValueType = ...,
         transaction: Global___BookedTransaction | None = ...,
+        psp_reference: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "reason", b"reason", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "psp_reference", b"psp_reference", "reason", b"reason", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

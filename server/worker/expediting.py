@@ -30,9 +30,9 @@ PAGE = 200
 PAGES_MAX = 10
 # Not one, which may be the one that a PSP chokes on.
 FIRST_ASKED = 3
-# A PSP that answers look-ups and nothing else is spared repeats. The first two pauses end within a minute, in
-# which a PSP that is back for good is to have told.
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 25, 60, 300, 900, 3_600))
+# A PSP that answers look-ups and nothing else is spared repeats. One that is back for good is to have told
+# within a minute all the same.
+PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 25, 40))
 REMEMBERED_MAX = 100_000
 BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), "")
 

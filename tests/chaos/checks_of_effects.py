@@ -31,7 +31,7 @@ def check(evidence: Evidence, stories: Mapping[str, Story], wallets: Wallets) ->
     yield from _charged_twice(in_order(evidence.effects))
     yield from _given_up(ours, attempts, wallets)
     for story in stories.values():
-        yield from _strays(story, wallets)
+        yield from _strays(story, ours, wallets)
     for asked in evidence.asked:
         yield from _asked(asked, evidence, attempts)
 
@@ -102,9 +102,14 @@ def _given_up(effects: Iterable[Effect], attempts: Attempts, wallets: Wallets) -
             yield Finding(Wrong.GIVEN_UP_BUT_EXECUTED, effect.reference, effect.operation)
 
 
-def _strays(story: Story, wallets: Wallets) -> Iterator[Finding]:
-    """Each is undone by one attempt, and nothing of it is left at its PSP."""
-    undoing = Counter(attempt.details["undoes"] for attempt in story.attempts.values())
+def _strays(story: Story, effects: Iterable[Effect], wallets: Wallets) -> Iterator[Finding]:
+    """Each is undone by one attempt that did not come back, and nothing of it is left at its PSP."""
+    came_back = {effect.reference for effect in effects if effect.operation == "refund_failed"}
+    undoing = Counter(
+        attempt.details["undoes"]
+        for attempt in story.attempts.values()
+        if attempt.details["psp_key"] not in came_back
+    )
     for identifier, attempt in story.attempts.items():
         if attempt.state in STRAYED and undoing[identifier] != 1:
             yield Finding(Wrong.STRAY_NOT_UNDONE, attempt.details["psp_key"], f"by {undoing[identifier]}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tests.chaos.evidence import Answered, Evidence, Finding, Wrong
-from tests.chaos.history import Story
+from tests.chaos.history import Attempt, Story
 
 KNOWN_WITHIN = timedelta(seconds=60)
 OPENING = ("authorize", "sale")
@@ -27,15 +27,16 @@ def check(evidence: Evidence, stories: Mapping[str, Story]) -> Iterator[Finding]
 def _open(evidence: Evidence, stories: Mapping[str, Story]) -> Iterator[Finding]:
     """A PSP that can be asked has told within a minute of the last fault; every other one by the end.
 
+    The minute of what somebody held who is dead begins when the lease ends.
+
     At one that cannot be asked a first authorization may stay open that never came there: its notice says
     that nothing could be canceled, which proves nothing, and only a person can know more.
     """
-    too_late = evidence.calm_since + KNOWN_WITHIN
     moved = {effect.reference for effect in evidence.effects}
     for story in stories.values():
         for attempt in story.attempts.values():
             key, looks_up = attempt.details["psp_key"], evidence.psps[attempt.psp].looks_up
-            stage = attempt.stage_at(too_late)
+            stage = attempt.stage_at(_free_since(attempt, evidence.calm_since) + KNOWN_WITHIN)
             if looks_up and stage is not None and stage.state == "UNKNOWN":
                 yield Finding(Wrong.UNKNOWN_TOO_LONG, key)
             is_first = attempt.details["operation"] == "AUTHORIZE" and not attempt.details["psp_payment_id"]
@@ -45,6 +46,12 @@ def _open(evidence: Evidence, stories: Mapping[str, Story]) -> Iterator[Finding]
     for refund in evidence.refunds:
         if refund["status"] == "PENDING":
             yield Finding(Wrong.LEFT_OPEN, refund["id"], "PENDING")
+
+
+def _free_since(attempt: Attempt, calm_since: datetime) -> datetime:
+    stage = attempt.stage_at(calm_since)
+    held_until = stage.due_at if stage is not None and stage.state == "RUNNING" else None
+    return max(calm_since, held_until or calm_since)
 
 
 def _answers(evidence: Evidence) -> Iterator[Finding]:

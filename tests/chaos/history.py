@@ -221,7 +221,8 @@ def _parked(story: Story, data: Row, at: datetime) -> None:
 
 def _strayed(story: Story, data: Row, at: datetime) -> None:
     attempt = story.attempts[data["attempt_id"]]
-    if attempt.state not in GIVEN_UP:
+    # One that was undone stands again where its refund came back; the effects tell whether that did.
+    if attempt.state not in (*GIVEN_UP, "UNDONE"):
         story.finds(Wrong.REOPENED, f"{attempt.details['psp_key']}: {attempt.state} to STRAY")
     attempt.stages.append(Stage(at, "STRAY"))
     story.strays.add((attempt.psp, data["psp_payment_id"]))

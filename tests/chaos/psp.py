@@ -263,9 +263,6 @@ class Psp:
 
     def _may_fail_later(self, execution: Execution, payment: Payment) -> None:
         operation = execution.call.operation
-        if payment.confessed and operation is OperationType.REFUND:
-            # Where even that came back, only a person could go on.
-            return
         if operation is not OperationType.CANCEL and self.nature.happens(self.nature.weather.fails_later):
             self._later(self.nature.one_of(LONG_S), lambda: self._take_back(execution, payment))
 

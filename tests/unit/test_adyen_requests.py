@@ -100,7 +100,7 @@ def test_the_key_is_reference_and_idempotency_key(operation: OperationType, endp
 def test_a_payment_that_waits_for_its_payer_ends_without_a_request(payment: str) -> None:
     """Adyen would take the cancel in and let it fail; what it has named so far may be nothing at all."""
     cancel = replace(of(OperationType.CANCEL), psp_payment_id=payment, awaits_payer=True)
-    assert request_for(cancel, "ShopECOM") == Approved(payment)
+    assert request_for(cancel, "ShopECOM") == Approved("")
 
 
 def test_a_technical_cancel_names_the_call_twice_and_has_a_key_of_its_own() -> None:

@@ -298,18 +298,30 @@ def test_a_payment_that_its_psp_names_only_now_goes_on_under_that_name() -> None
     assert payment.intent.psp_payment_id == "psp-named"
 
 
-def test_a_payer_who_succeeds_behind_the_end_of_a_payment_gets_the_money_back() -> None:
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+def test_a_payer_who_succeeds_behind_the_end_of_a_payment_gets_the_money_back(end: str) -> None:
     payment = Payment()
     payment.authorize(CHALLENGE)
-    payment.core.apply(StartCancel(*payment.scoped))
-    payment.finish(APPROVED)
-    assert payment.intent.status is IntentStatus.CANCELED
+    if end == "failed":
+        payment.hear(payment.about(0, DECLINED))
+    else:
+        payment.core.apply(StartCancel(*payment.scoped))
+        # The PSP was not told.
+        payment.finish(Approved(""))
     late = payment.about(0, APPROVED)
     assert payment.hear(late) == [e.AttemptStrayed]
     assert payment.attempts[-1].psp_payment_id == "psp-1"
     assert payment.hear(late) == []
     assert [type(event) for event in payment.finish(Approved("void-1")).events] == [e.AttemptUndone]
     assert payment.balance("psp_clearing").pending_debits == 0
+
+
+def test_a_success_that_is_told_behind_the_cancellation_that_ended_it_is_no_news() -> None:
+    payment = Payment()
+    payment.authorize(CHALLENGE)
+    payment.core.apply(StartCancel(*payment.scoped))
+    payment.finish(Approved("void-1"))
+    assert payment.hear(payment.about(0, APPROVED)) == []
 
 
 def test_an_authorization_that_was_canceled_by_its_reference_after_it_was_told_of_is_gone() -> None:

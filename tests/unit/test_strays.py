@@ -19,6 +19,7 @@ from payflow.domain.intent.state import (
     CaptureMethod,
 )
 from payflow.domain.intent.status import IntentStatus
+from payflow.domain.intent.straying import UNDOINGS_MAX
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
@@ -100,10 +101,29 @@ def test_a_stray_sale_that_its_psp_takes_back_needs_no_refund() -> None:
     assert payment.attempts[0].state is AttemptState.UNDONE
 
 
-def test_a_refund_of_a_stray_sale_that_comes_back_is_for_a_person_to_look_at() -> None:
+def test_a_refund_of_a_stray_sale_that_comes_back_is_made_again() -> None:
     payment = stray_sale()
     payment.finish(Approved("refund-1"))
-    refused = payment.core.run(payment.command(payment.about(1, DECLINED, after_success=True)))
+    came_back = payment.about(1, DECLINED, after_success=True)
+    assert payment.hear(came_back) == [e.AttemptStrayed]
+    assert payment.attempts[0].state is AttemptState.STRAY
+    assert payment.balance("psp_clearing").posted == AMOUNT
+    again = payment.attempts[-1]
+    assert (again.operation, again.undoes) == (OperationType.REFUND, payment.attempts[0].id)
+    assert again.psp_payment_id == "psp-1"
+    assert payment.hear(came_back) == [], "told twice"
+    assert [type(event) for event in payment.finish(Approved("refund-2")).events] == [e.AttemptUndone]
+    assert payment.hear(came_back) == [], "an older one"
+    assert payment.balance("psp_clearing").posted == 0
+
+
+def test_a_refund_of_a_stray_sale_that_comes_back_every_time_is_for_a_person_to_look_at() -> None:
+    payment = stray_sale()
+    for number in range(1, UNDOINGS_MAX):
+        payment.finish(Approved(f"refund-{number}"))
+        payment.hear(payment.about(number, DECLINED, after_success=True))
+    payment.finish(Approved("the last"))
+    refused = payment.core.run(payment.command(payment.about(UNDOINGS_MAX, DECLINED, after_success=True)))
     assert isinstance(refused, Refused) and refused.error.reason is Reason.VALIDATION_FAILED
 
 

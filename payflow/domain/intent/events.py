@@ -152,11 +152,12 @@ class PaymentIntentCaptured:
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntentCanceled:
-    """The intent ended without taking money."""
+    """The intent ended without taking money; without ``psp_reference`` its PSP had nothing to cancel yet."""
 
     reason: CancellationReason
     attempt_id: str = ""
     transaction: Transaction | None = None
+    psp_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from payflow.domain.intent import events as e
 from payflow.domain.intent import evolve_attempts, evolve_refunds
-from payflow.domain.intent.changes import change_intent, finish_attempt, with_attempt
+from payflow.domain.intent.changes import change_attempt, change_intent, finish_attempt, with_attempt
 from payflow.domain.intent.state import (
     DEFAULT_PAYMENT_METHOD_TYPE,
     AttemptState,
@@ -164,6 +164,7 @@ def _captured(aggregate: IntentAggregate, event: e.PaymentIntentCaptured, at: da
 def _canceled(aggregate: IntentAggregate, event: e.PaymentIntentCanceled, at: datetime) -> IntentAggregate:
     if event.attempt_id:
         aggregate = finish_attempt(aggregate, event.attempt_id, AttemptState.SUCCEEDED, at)
+        aggregate = change_attempt(aggregate, event.attempt_id, psp_reference=event.psp_reference)
     return change_intent(
         aggregate,
         status=IntentStatus.CANCELED,

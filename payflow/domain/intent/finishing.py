@@ -109,7 +109,8 @@ def _finish_cancel(
     declined = isinstance(outcome, Declined) and not outcome.failure.retryable
     gone_at_psp = declined and reason is CancellationReason.EXPIRED
     if isinstance(outcome, Approved) or gone_at_psp:
-        return PaymentIntentCanceled(reason, attempt.id, _void(intent, situation))
+        told_as = outcome.psp_id if isinstance(outcome, Approved) else ""
+        return PaymentIntentCanceled(reason, attempt.id, _void(intent, situation), told_as)
     return _aborted(attempt, outcome)
 
 

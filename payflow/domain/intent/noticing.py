@@ -53,12 +53,12 @@ def apply(aggregate: IntentAggregate, command: ApplyNotice, situation: Situation
         return _ended(aggregate, attempt, notice.outcome, command, situation)
     failed_later = notice.after_success and isinstance(notice.outcome, Declined)
     if attempt.undoes and failed_later:
-        raise _unfit(attempt, "says that what a stray payment had been undone by came back")
+        return _undoing_failed(aggregate, attempt, situation)
     if attempt.undoes:
         return NOTHING_NEW
     if attempt.state is AttemptState.STRAY and failed_later:
         # Nothing is left to undo of a sale that its PSP takes back.
-        [undoing] = [one for one in aggregate.attempts.values() if one.undoes == attempt.id]
+        undoing = straying.latest_undoing(aggregate, attempt)
         return _ended(aggregate, undoing, Approved(attempt.psp_reference), command, situation)
     match notice.operation:
         case OperationType.AUTHORIZE if not (attempt.sale and notice.after_success):
@@ -177,8 +177,7 @@ def _authorization(
         raise _unfit(attempt, f"speaks of the payment {told}, not {intent.psp_payment_id}")
     if isinstance(notice.outcome, NotExecuted):
         return _authorization_gone(aggregate, situation)
-    ended_without = intent.status in (IntentStatus.CANCELED, IntentStatus.FAILED) and not intent.authorized_at
-    if ended_without and isinstance(notice.outcome, Approved):
+    if _ended_without(aggregate) and isinstance(notice.outcome, Approved):
         return straying.stray(aggregate, attempt, told or intent.psp_payment_id, situation)
     acted = isinstance(notice.outcome, Approved | Declined)
     if intent.status is IntentStatus.REQUIRES_ACTION and acted:
@@ -188,10 +187,35 @@ def _authorization(
     return NOTHING_NEW
 
 
+def _undoing_failed(aggregate: IntentAggregate, undoing: Attempt, situation: Situation) -> Decision:
+    """The refund of a stray payment came back: it stands again, and is refunded again."""
+    stray = aggregate.attempts[undoing.undoes]
+    if stray.state is not AttemptState.UNDONE or straying.latest_undoing(aggregate, stray) != undoing:
+        return NOTHING_NEW
+    if straying.is_undone_in_vain(aggregate, stray):
+        raise _unfit(undoing, "says that what a stray payment had been undone by came back, as it did before")
+    return straying.stray(aggregate, stray, undoing.psp_payment_id, situation)
+
+
 def _has_stand_in(aggregate: IntentAggregate) -> bool:
     """Whether the PSP has not named the payment yet, so that our own key stands for it."""
     own = aggregate.intent.psp_payment_id
     return any(one.psp_key == own for one in aggregate.attempts.values())
+
+
+def _ended_without(aggregate: IntentAggregate) -> bool:
+    """Whether the intent ended as one that its PSP has never authorized, and that it was not told to cancel.
+
+    What a PSP has canceled it may have authorized a moment before, which is told late and is no news.
+    """
+    intent = aggregate.intent
+    if intent.authorized_at or intent.cancellation_reason is CancellationReason.PSP:
+        return False
+    cancels = (one for one in aggregate.attempts.values() if one.operation is OperationType.CANCEL)
+    canceled_there = any(one.psp_reference for one in cancels if not one.undoes)
+    return intent.status is IntentStatus.FAILED or (
+        intent.status is IntentStatus.CANCELED and not canceled_there
+    )
 
 
 def _authorization_gone(aggregate: IntentAggregate, situation: Situation) -> Decision:

@@ -17,6 +17,9 @@ from payflow.domain.ledger import posting_rules
 from payflow.domain.ledger.posting_rules import Book, Hold
 from payflow.domain.psp_outcome import Approved, Declined, OperationType, Outcome, Unknown
 
+# A refund that comes back may succeed another time, as where a bank was away; not for ever.
+UNDOINGS_MAX = 10
+
 
 def stray(
     aggregate: IntentAggregate, attempt: Attempt, psp_payment_id: str, situation: Situation
@@ -41,6 +44,20 @@ def stray(
         undoes_transaction_id=transaction_id,
     )
     return Decision((AttemptStrayed(attempt.id, psp_payment_id, undoing, posting),), attempt_id=undoing.id)
+
+
+def latest_undoing(aggregate: IntentAggregate, stray: Attempt) -> Attempt:
+    """The last attempt to undo a stray one."""
+    return max(_undoings(aggregate, stray), key=lambda one: one.number)
+
+
+def is_undone_in_vain(aggregate: IntentAggregate, stray: Attempt) -> bool:
+    """Whether it was tried so often that a person has to look."""
+    return len(_undoings(aggregate, stray)) >= UNDOINGS_MAX
+
+
+def _undoings(aggregate: IntentAggregate, stray: Attempt) -> list[Attempt]:
+    return [one for one in aggregate.attempts.values() if one.undoes == stray.id]
 
 
 def finish_undoing(

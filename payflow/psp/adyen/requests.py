@@ -85,7 +85,7 @@ def _cancel(call: PspCall, merchant_account: str) -> Request | Approved:
     could ask that, so that such a payment has come to its end as soon as PayFlow will not.
     """
     if call.awaits_payer:
-        return Approved(call.psp_payment_id)
+        return Approved("")
     body = {"merchantAccount": merchant_account, "reference": call.psp_key}
     return Request(Endpoint.CANCELS, body, call.psp_key, call.psp_payment_id)
 

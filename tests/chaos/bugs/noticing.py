@@ -10,6 +10,7 @@ STRAYS = "payflow.domain.intent.straying"
 REVERSING = "payflow.domain.intent.reversing"
 ANY_MOVE = Edit("payflow.domain.intent.status.require_allowed", {"source is not target and": "False and"})
 STRAYS_ARE_UNDONE = "return straying.stray(aggregate, attempt, payment_id, situation)"
+UNDONE_AGAIN = "return straying.stray(aggregate, stray, undoing.psp_payment_id, situation)"
 
 NOTICING = [
     Bug(
@@ -105,9 +106,16 @@ NOTICING = [
         {"lied": 0.4, "duplicated": 0.8},
     ),
     Bug(
+        "stray_undone_in_vain",
+        "the refund of a stray payment came back, and that is the end of it",
+        Wrong.STRAY_NOT_UNDONE,
+        [Edit(f"{NOTICES}._undoing_failed", {UNDONE_AGAIN: "return NOTHING_NEW"})],
+        {"lied": 0.6, "fails_later": 0.6},
+    ),
+    Bug(
         "payer_taken_for_a_stray",
         "a payer who acts after a call to go on was given up gets the money back",
-        Wrong.RETURNED_DIFFERS,
+        Wrong.TAKEN_DIFFERS,
         [Edit(f"{NOTICES}._waits_for_payer", {"return is_own and": "return False and"})],
         {"challenged": 0.8, "never_sent": 0.4, "declined": 0.0},
     ),

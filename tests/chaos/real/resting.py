@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 
 from payflow.commands.resolve_payment_intent import resolve_payment_intent
 from payflow.domain.errors import PayFlowError
@@ -26,6 +27,7 @@ from tests.turned_clock import TurnedClock
 from tests.waiting import WAIT_S
 
 CALM_S = 60
+HELD_MAX_S = 300
 OPERATORS_LOOK_AFTER_S = 20
 OPEN_MAX = 100_000
 ROUNDS_MAX = 100
@@ -52,10 +54,10 @@ class Resting:
         self._webhooks = Webhooks(self.core.ports, self.core.webhooks, self.core.lease)
 
     def calm_down(self) -> Rest:
-        """The first minute without faults, second by second."""
+        """The first minute without faults, second by second, and as long as the dead hold anything."""
         calm_since, unknown = self.clock.now(), len(self._unknown())
         known_after_s = None
-        for second in range(CALM_S + 1):
+        for second in range(CALM_S + self._held_s() + 1):
             self._work()
             if second % int(EXPEDITING_EVERY_S) == 0:
                 self._expediting.round()
@@ -118,6 +120,13 @@ class Resting:
     def _open(self) -> list[OpenAttempt]:
         deadline = time.monotonic() + WAIT_S
         return self.core.ports.attempts.open("", self.clock.now(), BEFORE_ALL, OPEN_MAX, deadline)
+
+    def _held_s(self) -> int:
+        """How long leases of those who died still last."""
+        now = self.clock.now()
+        held = [one.attempt for one in self._open() if one.attempt.state is AttemptState.RUNNING]
+        last_s = max((ceil((one.due_at - now).total_seconds()) for one in held), default=0)
+        return min(HELD_MAX_S, max(0, last_s))
 
     def _unknown(self) -> list[OpenAttempt]:
         return [one for one in self._open() if one.attempt.state is AttemptState.UNKNOWN]

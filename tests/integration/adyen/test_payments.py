@@ -182,7 +182,7 @@ def test_a_payment_whose_payer_went_away_is_canceled_without_a_word_to_adyen(
     assert isinstance(waiting, ActionRequired)
     cancel = modification(OperationType.CANCEL, waiting.psp_id, awaits_payer=True)
 
-    assert connector.execute(cancel) == Approved(waiting.psp_id)
+    assert connector.execute(cancel) == Approved("")
     # The payer acts after all, and Adyen waits to be asked what came of it.
     acted(waiting)
     double.settle()
