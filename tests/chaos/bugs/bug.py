@@ -14,11 +14,12 @@ from typing import Any
 from unittest.mock import patch
 
 from payflow.domain import declines
+from payflow.domain.intent.finishing import finish
 from payflow.domain.psp_outcome import Approved, NotExecuted
 from tests.chaos.evidence import Wrong
 
 # What the words of an edit may name besides what its function's module knows.
-KNOWN_TO_BUGS = {"declines": declines, "NotExecuted": NotExecuted, "Approved": Approved}
+KNOWN_TO_BUGS = {"declines": declines, "NotExecuted": NotExecuted, "Approved": Approved, "finish": finish}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from tests.chaos.bugs.bug import Bug, Edit
 from tests.chaos.evidence import Wrong
 
 NOTICES = "payflow.domain.intent.noticing"
+MEANT = "payflow.domain.intent.noticed_attempt"
+AUTHORIZATIONS = "payflow.domain.intent.noticed_authorization"
 STRAYS = "payflow.domain.intent.straying"
 REVERSING = "payflow.domain.intent.reversing"
 ANY_MOVE = Edit("payflow.domain.intent.status.require_allowed", {"source is not target and": "False and"})
@@ -36,7 +38,7 @@ NOTICING = [
         "any_endpoint_believed",
         "another PSP account's word is taken for the one's that was asked",
         Wrong.CLEARING_DIFFERS,
-        [Edit(f"{NOTICES}._require_fit", {"account.endpoint != command.endpoint": "False"})],
+        [Edit(f"{MEANT}.require_fit", {"account.endpoint != command.endpoint": "False"})],
         {"strangers": 0.8, "lost": 0.4},
     ),
     Bug(
@@ -45,7 +47,7 @@ NOTICING = [
         Wrong.HOLDS_DIFFER,
         [
             Edit(
-                f"{NOTICES}._require_fit",
+                f"{MEANT}.require_fit",
                 {"notice.amount is not None and notice.amount != attempt.amount": "False"},
             )
         ],
@@ -57,7 +59,7 @@ NOTICING = [
         Wrong.REOPENED,
         [
             Edit(
-                f"{NOTICES}._authorization",
+                f"{AUTHORIZATIONS}.authorization",
                 {
                     STRAYS_ARE_UNDONE: "return Decision("
                     "(finish(aggregate, attempt, Approved(payment_id), situation),))"
@@ -71,7 +73,7 @@ NOTICING = [
         "late_success_ignored",
         "a payment that had been given up stays at its PSP when it succeeds",
         Wrong.GIVEN_UP_BUT_EXECUTED,
-        [Edit(f"{NOTICES}._authorization", {STRAYS_ARE_UNDONE: "return NOTHING_NEW"})],
+        [Edit(f"{AUTHORIZATIONS}.authorization", {STRAYS_ARE_UNDONE: "return NOTHING_NEW"})],
         {"lied": 0.4},
     ),
     Bug(
@@ -99,7 +101,7 @@ NOTICING = [
         Wrong.STRAY_NOT_UNDONE,
         [
             Edit(
-                f"{NOTICES}._authorization",
+                f"{AUTHORIZATIONS}.authorization",
                 {"attempt.state in GIVEN_UP": "attempt.state is not AttemptState.SUCCEEDED"},
             )
         ],
@@ -109,14 +111,14 @@ NOTICING = [
         "stray_undone_in_vain",
         "the refund of a stray payment came back, and that is the end of it",
         Wrong.STRAY_NOT_UNDONE,
-        [Edit(f"{NOTICES}._undoing_failed", {UNDONE_AGAIN: "return NOTHING_NEW"})],
+        [Edit(f"{AUTHORIZATIONS}.undoing_failed", {UNDONE_AGAIN: "return NOTHING_NEW"})],
         {"lied": 0.6, "fails_later": 0.6},
     ),
     Bug(
         "payer_taken_for_a_stray",
         "a payer who acts after a call to go on was given up gets the money back",
         Wrong.TAKEN_DIFFERS,
-        [Edit(f"{NOTICES}._waits_for_payer", {"return is_own and": "return False and"})],
+        [Edit(f"{AUTHORIZATIONS}._waits_for_payer", {"return is_own and": "return False and"})],
         {"challenged": 0.8, "never_sent": 0.4, "declined": 0.0},
     ),
     Bug(
