@@ -10,6 +10,7 @@ import pytest
 
 from payflow.domain.declines import TAXONOMY
 from payflow.domain.psp_outcome import Advice
+from payflow.v1 import merchant_pb2, routing_pb2
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import attempts_of, events_of
 from tests.books import assert_books_right
@@ -188,3 +189,24 @@ def _captures(psps: TwoPsps, intent_id: str) -> bool:
         assert error.reason == "NO_PSP_AVAILABLE"
         return False
     return True
+
+
+def test_an_experiment_counts_what_the_psp_costs_that_took_the_payment(psps: TwoPsps) -> None:
+    caller, merchant_id = psps.caller, psps.caller.merchant_id
+    for account, bps in (("simulator", 100), ("simulator_b", 290)):
+        dear = merchant_pb2.UpdatePspAccountRequest(merchant_id=merchant_id, id=account, cost_bps=bps)
+        caller.reply(caller.merchants.UpdatePspAccount, dear)
+    arms = [routing_pb2.ExperimentArm(name=name, share_percent=50) for name in ("control", "other")]
+    create = routing_pb2.CreateExperimentRequest(merchant_id=merchant_id, arms=arms)
+    started = caller.reply(caller.routing.CreateExperiment, create).message
+    stayed = psps.pay(amount=10_000)
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    went_on = psps.pay(amount=10_000)
+
+    assert (stayed.psp_account_id, went_on.psp_account_id) == ("simulator", "simulator_b")
+    wanted = routing_pb2.GetExperimentRequest(merchant_id=merchant_id, id=started.id)
+    results = caller.routing.GetExperiment(wanted).results
+    costs = sum(one.cost for arm in results for one in arm.costs)
+    stop = routing_pb2.StopExperimentRequest(merchant_id=merchant_id, id=started.id)
+    caller.reply(caller.routing.StopExperiment, stop)
+    assert costs == 100 + 290

@@ -59,7 +59,10 @@ def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Si
         return_url=command.return_url,
         action_result=command.action_result,
     )
-    started = PaymentIntentOperationStarted(attempt, fallbacks=_fallbacks(intent, command))
+    fallbacks = _fallbacks(intent, command)
+    started = PaymentIntentOperationStarted(
+        attempt, fallbacks=fallbacks, fallback_costs=_costs(command, fallbacks)
+    )
     return Decision((*_routed(intent, command), started), attempt_id=attempt.id)
 
 
@@ -152,6 +155,10 @@ def _routed(intent: PaymentIntent, command: StartAuthorize) -> tuple[PaymentInte
 def _fallbacks(intent: PaymentIntent, command: StartAuthorize) -> tuple[str, ...]:
     """None either then."""
     return command.fallbacks if intent.status is IntentStatus.CREATED else ()
+
+
+def _costs(command: StartAuthorize, accounts: tuple[str, ...]) -> tuple[int, ...]:
+    return command.decision.costs_at(accounts) if command.decision else (0,) * len(accounts)
 
 
 def _payment_method(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> str:
