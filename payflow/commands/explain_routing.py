@@ -10,7 +10,7 @@ from payflow.commands.ports import Ports
 from payflow.commands.routing_request import routing_request
 from payflow.domain.errors import not_found
 from payflow.domain.intent.state import Attempt
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Failure, OperationType
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.engine import decide
 from payflow.domain.routing.rule_faults import faults_of_rules, require_none
@@ -21,7 +21,7 @@ STEPS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call to a PSP that a payment made."""
+    """A call to a PSP that a payment made; ``failure`` is why it came to nothing, where it did."""
 
     id: str
     operation: OperationType
@@ -30,6 +30,7 @@ class Step:
     state: str
     started_at: datetime
     finished_at: datetime | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +74,5 @@ def _step(attempt: Attempt) -> Step:
         attempt.state.lower(),
         attempt.started_at,
         attempt.finished_at,
+        attempt.failure,
     )

@@ -87,6 +87,13 @@ def test_a_decline_that_another_psp_may_not_repeat_goes_on_to_it(psps: TwoPsps) 
     assert psps.attempts(paid) == [("simulator", "DECLINED"), ("simulator_b", "SUCCEEDED")]
     assert psps.moved(paid) == ([], ["authorize"])
     assert events_of(psps.payflow.url, paid.id).count(FAILED_OVER) == 1
+    explained = psps.caller.routing.ExplainRouting(
+        routing_pb2.ExplainRoutingRequest(payment_intent_id=paid.id)
+    )
+    assert [(one.psp_account_id, one.failure.code) for one in explained.attempts] == [
+        ("simulator", "acquirer_error"),
+        ("simulator_b", ""),
+    ]
 
     captured = psps.caller.capture(paid.id, 4_000)
     assert captured.captured_amount == 4_000
