@@ -59,7 +59,9 @@ def explain_routing(
     attempts = tuple(_step(one) for one in made[:STEPS_MAX])
     if what_if is None:
         return Explanation(decision, decided_at, attempts, None)
-    accounts = [one.psp_account_id for one in decision.candidates]
+    # As of now: accounts are never deleted, and those that came later are left out by the engine.
+    merchant = ports.directory.read(owner, deadline)
+    accounts = merchant.psp_accounts if merchant else ()
     require_none(faults_of_rules(what_if, accounts, "what_if."))
     other = decide(routing_request(view), decision.candidates, what_if, decision.seed)
     return Explanation(decision, decided_at, attempts, other)
