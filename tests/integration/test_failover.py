@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,16 @@ def test_an_experiment_counts_what_the_psp_costs_that_took_the_payment(psps: Two
     stop = routing_pb2.StopExperimentRequest(merchant_id=merchant_id, id=started.id)
     caller.reply(caller.routing.StopExperiment, stop)
     assert costs == 100 + 290
+
+
+def test_a_psp_that_captures_all_or_nothing_is_asked_for_no_part(
+    psps: TwoPsps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = psps.pay(amount=5_000)
+    connector = psps.payflow.connector
+    monkeypatch.setattr(connector, "capabilities", replace(connector.capabilities, partial_capture=False))
+    with pytest.raises(ApiError) as refused:
+        psps.caller.capture(paid.id, 4_999)
+    assert (refused.value.reason, refused.value.fields) == ("VALIDATION_FAILED", ["amount"])
+    assert psps.caller.get(paid.id) == paid
+    assert psps.caller.capture(paid.id, 5_000).status == pb.PAYMENT_INTENT_STATUS_CAPTURED

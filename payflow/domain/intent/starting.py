@@ -83,6 +83,10 @@ def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situat
             metadata={"capturable": str(intent.authorized_amount)},
             subject=intent.id,
         )
+    if amount < intent.authorized_amount and not command.may_be_partial:
+        raise invalid_field(
+            "amount", f"must be all of the {intent.authorized_amount} authorized: the PSP captures no part"
+        )
     account = situation.merchant.psp_account(intent.psp_account_id)
     attempt = new_attempt(intent, OperationType.CAPTURE, amount, account, situation)
     return Decision((PaymentIntentOperationStarted(attempt),), attempt_id=attempt.id)
