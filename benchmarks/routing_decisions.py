@@ -88,7 +88,7 @@ def _set_up(strategy: Strategy, accounts: int) -> tuple[Router, Merchant]:
     connectors: dict[str, Connector] = {"simulator": _Costly()}
     clock = TurnedClock()
     performance = _performance(names, clock.now())
-    router = Router(connectors, lambda _, __: routing, performance, clock, lambda _, __: True)
+    router = Router(connectors, lambda _, __: routing, performance, clock, lambda _, __: True, lambda _: True)
     return router, _merchant(names)
 
 

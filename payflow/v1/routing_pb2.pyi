@@ -69,6 +69,8 @@ class _RoutingExclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rout
     """Its PSP does not take the kind of payment method."""
     ROUTING_EXCLUSION_UNAVAILABLE: _RoutingExclusion.ValueType  # 6
     """Its PSP failed too often, or is asked too often, to be asked now."""
+    ROUTING_EXCLUSION_BUSY: _RoutingExclusion.ValueType  # 7
+    """As many payments as may be wait for its PSP now."""
 
 class RoutingExclusion(_RoutingExclusion, metaclass=_RoutingExclusionEnumTypeWrapper):
     """Why a PSP account cannot take a payment."""
@@ -87,6 +89,8 @@ ROUTING_EXCLUSION_PAYMENT_METHOD: RoutingExclusion.ValueType  # 5
 """Its PSP does not take the kind of payment method."""
 ROUTING_EXCLUSION_UNAVAILABLE: RoutingExclusion.ValueType  # 6
 """Its PSP failed too often, or is asked too often, to be asked now."""
+ROUTING_EXCLUSION_BUSY: RoutingExclusion.ValueType  # 7
+"""As many payments as may be wait for its PSP now."""
 Global___RoutingExclusion: _TypeAlias = RoutingExclusion  # noqa: Y015
 
 class _ExperimentStopReason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from payflow.domain.declines import TAXONOMY
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.psp_outcome import Advice
 from payflow.v1 import merchant_pb2, routing_pb2
 from payflow.v1 import payment_intent_pb2 as pb
@@ -231,3 +233,24 @@ def test_a_psp_that_captures_all_or_nothing_is_asked_for_no_part(
     assert (refused.value.reason, refused.value.fields) == ("VALIDATION_FAILED", ["amount"])
     assert psps.caller.get(paid.id) == paid
     assert psps.caller.capture(paid.id, 5_000).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
+
+
+@contextmanager
+def every_place_taken(psps: TwoPsps, endpoint: Endpoint) -> Iterator[None]:
+    with ExitStack() as places:
+        while psps.payflow.core.slots.has_room(endpoint):
+            places.enter_context(psps.payflow.core.slots.hold(endpoint))
+        yield
+
+
+def test_a_psp_that_all_wait_for_turns_no_payment_away_that_another_takes(psps: TwoPsps) -> None:
+    with every_place_taken(psps, Endpoint("simulator", "")):
+        paid = psps.pay()
+        assert psps.attempts(paid) == [("simulator_b", "SUCCEEDED")]
+        wanted = routing_pb2.ExplainRoutingRequest(payment_intent_id=paid.id)
+        first, *_ = psps.caller.routing.ExplainRouting(wanted).decision.candidates
+        assert first.exclusion == routing_pb2.ROUTING_EXCLUSION_BUSY
+        with every_place_taken(psps, Endpoint("simulator", "B")), pytest.raises(ApiError) as refused:
+            psps.pay()
+    assert refused.value.reason == "OVERLOADED"
+    assert refused.value.retry_after_s
