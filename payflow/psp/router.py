@@ -66,8 +66,10 @@ class Router:
         candidates = []
         for account, endpoint, capabilities, costs in self._accounts(merchant):
             why = exclusion(account, capabilities, request)
-            if why is None:
-                why = self._closed(endpoint)
+            if why is None and not self._admits(endpoint, OperationType.AUTHORIZE):
+                why = Exclusion.UNAVAILABLE
+            if why is None and not self._has_room(endpoint):
+                why = Exclusion.BUSY
             cost = costs.cost_of(request.amount, request.currency)
             samples, success_ppm, latency_ms = observed.get(account.id, NOTHING)
             candidates.append(
@@ -83,11 +85,6 @@ class Router:
                 )
             )
         return self._routing_of(merchant.id, deadline).route(request, candidates)
-
-    def _closed(self, endpoint: Endpoint) -> Exclusion | None:
-        if not self._admits(endpoint, OperationType.AUTHORIZE):
-            return Exclusion.UNAVAILABLE
-        return None if self._has_room(endpoint) else Exclusion.BUSY
 
     def _accounts(self, merchant: Merchant) -> list[_Prepared]:
         known, prepared = self._prepared.get(merchant.id, (None, []))
