@@ -105,7 +105,7 @@ class Core:
         self.slots = _slots(settings)
         routings = RoutingDirectory(self.pool)
         performance = Performance()
-        router = Router(self.connectors, routings.find, performance, clock, gate.admits)
+        router = Router(self.connectors, routings.find, performance, clock, gate.admits, self.slots.has_room)
         self.ports = Ports(
             clock=clock,
             entropy=os.urandom,

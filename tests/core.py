@@ -26,6 +26,7 @@ from payflow.domain.merchant.commands import CreateMerchant, CreatePspAccount, U
 from payflow.domain.merchant.decide import SIMULATOR
 from payflow.domain.psp_outcome import Outcome
 from payflow.domain.texts import Texts
+from payflow.psp.simulator.connector import FIRST_ACCOUNT
 from payflow.wire.resources import to_bytes
 
 SECOND = "second"
@@ -73,7 +74,7 @@ class Core:
 
     def add_merchant(self, merchant_id: str, fee_bps: int = 300, fee_fixed: int = 0) -> None:
         """A test merchant with two accounts at the simulator."""
-        self.apply(CreateMerchant(merchant_id))
+        self.apply(CreateMerchant(merchant_id, default_accounts=(FIRST_ACCOUNT,)))
         self.apply(CreatePspAccount(merchant_id, SECOND, SIMULATOR, FeeSchedule(fee_bps, 0), "B", 200))
         self.apply(UpdatePspAccount(merchant_id, SIMULATOR, fee_bps, fee_fixed))
 

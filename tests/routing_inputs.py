@@ -37,7 +37,7 @@ def rule(strategy: Strategy, *accounts: str, **more: object) -> Rule:
 def routed(intent: PaymentIntent, *accounts: str) -> RoutingDecision:
     """The decision for an intent, by score and in an experiment, where these are the merchant's accounts."""
     request = RoutingRequest(intent.id, intent.amount, intent.currency)
-    candidates = [Candidate(one, "simulator", place, cost=7) for place, one in enumerate(accounts)]
+    candidates = [Candidate(one, "simulator", place, cost=7 + place) for place, one in enumerate(accounts)]
     seed = seed_of(intent.id)
     rules = RuleSet((rule(Strategy.SCORE),))
     return decide(

@@ -22,6 +22,7 @@ from payflow.domain.merchant.commands import CreateMerchant
 from payflow.domain.psp_outcome import Approved, Outcome
 from payflow.domain.resources import PaymentIntentView
 from payflow.domain.texts import Texts
+from payflow.psp.simulator.connector import FIRST_ACCOUNT
 from payflow.store.committer import CommitLimits, Committer
 from tests.waiting import WAIT_S
 
@@ -60,7 +61,8 @@ class Till:
 
     def merchant(self) -> Submission:
         """The merchant's creation."""
-        return self.submission(CreateMerchant(self.merchant_id, if_missing=True))
+        command = CreateMerchant(self.merchant_id, if_missing=True, default_accounts=(FIRST_ACCOUNT,))
+        return self.submission(command)
 
     def create(
         self,

@@ -5,17 +5,18 @@ from __future__ import annotations
 from payflow.commands.call import Answer, Call
 from payflow.commands.merchant_scope import FOREVER_S
 from payflow.commands.ports import Ports
-from payflow.commands.psp_attempt import no_psp_available
+from payflow.commands.psp_attempt import RETRY_AFTER_S, no_psp_available
 from payflow.commands.psp_operation import answered_or_refuse, operate, psp_account_of
 from payflow.commands.routing_request import routing_request
 from payflow.domain import fields
-from payflow.domain.errors import PayFlowError
+from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.intent.commands import StartAuthorize
 from payflow.domain.intent.decision import refuse_move
 from payflow.domain.intent.starting import chosen_payment_method
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.psp_outcome import OperationType
 from payflow.domain.resources import PaymentIntentView
+from payflow.domain.routing.candidate import Exclusion
 from payflow.domain.routing.decision import RoutingDecision
 
 NO_ACCOUNT = "the merchant has no PSP account"
@@ -56,7 +57,11 @@ def authorize_payment_intent(
 
 
 def _route(ports: Ports, call: Call, view: PaymentIntentView, payment_method: str) -> RoutingDecision:
-    """Where it goes first, and then. Raises NO_PSP_AVAILABLE, saying why each account cannot take it."""
+    """Where it goes first, and then.
+
+    Raises OVERLOADED where it would have to wait for a place at a PSP, and otherwise NO_PSP_AVAILABLE, saying
+    why each account cannot take it.
+    """
     intent = view.intent
     deadline = FOREVER_S if call.deadline is None else call.deadline
     merchant = ports.directory.find(intent.merchant_id, deadline)
@@ -68,8 +73,15 @@ def _route(ports: Ports, call: Call, view: PaymentIntentView, payment_method: st
     chosen_payment_method(intent, payment_method, merchant.mode)
     decision = ports.route(merchant, routing_request(view), deadline)
     if not decision.order:
-        raise no_psp_available(_why_none(decision))
+        raise _refusal(decision)
     return decision
+
+
+def _refusal(decision: RoutingDecision) -> PayFlowError:
+    if any(one.exclusion is Exclusion.BUSY for one in decision.candidates):
+        message = "too many payments are waiting for the PSPs that can take this one"
+        return PayFlowError(Reason.OVERLOADED, message, retry_after_s=RETRY_AFTER_S)
+    return no_psp_available(_why_none(decision))
 
 
 def _why_none(decision: RoutingDecision) -> str:

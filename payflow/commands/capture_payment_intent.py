@@ -13,11 +13,16 @@ from payflow.domain.psp_outcome import OperationType
 
 
 def capture_payment_intent(ports: Ports, call: Call, intent: PaymentIntent, amount: int | None) -> Answer:
-    """The intent, captured; None takes all that is authorized."""
+    """The intent, captured; None takes all that is authorized.
+
+    Raises VALIDATION_FAILED for a part of it where the PSP declares that it captures none.
+    """
     if amount is not None:
         fields.amount("amount", amount)
     if not intent.psp:
         return answered_or_refuse(ports, call, intent.merchant_id, refuse_move(intent, "capture"))
-    command = StartCapture(intent.merchant_id, intent.id, amount)
     account = psp_account_of(ports, call, intent.merchant_id, intent.psp_account_id)
+    connector = ports.connectors.get(account.connector)
+    may_be_partial = connector is None or connector.capabilities.partial_capture
+    command = StartCapture(intent.merchant_id, intent.id, amount, may_be_partial)
     return operate(ports, call, account, OperationType.CAPTURE, command)

@@ -10,7 +10,7 @@ from payflow.commands.ports import Ports
 from payflow.commands.routing_request import routing_request
 from payflow.domain.errors import not_found
 from payflow.domain.intent.state import Attempt
-from payflow.domain.psp_outcome import OperationType
+from payflow.domain.psp_outcome import Failure, OperationType
 from payflow.domain.routing.decision import RoutingDecision
 from payflow.domain.routing.engine import decide
 from payflow.domain.routing.rule_faults import faults_of_rules, require_none
@@ -21,7 +21,7 @@ STEPS_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A call to a PSP that a payment made."""
+    """A call to a PSP that a payment made; ``failure`` is why it came to nothing, where it did."""
 
     id: str
     operation: OperationType
@@ -30,6 +30,7 @@ class Step:
     state: str
     started_at: datetime
     finished_at: datetime | None
+    failure: Failure | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ def explain_routing(
     attempts = tuple(_step(one) for one in made[:STEPS_MAX])
     if what_if is None:
         return Explanation(decision, decided_at, attempts, None)
-    accounts = [one.psp_account_id for one in decision.candidates]
+    # As of now: accounts are never deleted, and those that came later are left out by the engine.
+    merchant = ports.directory.read(owner, deadline)
+    accounts = merchant.psp_accounts if merchant else ()
     require_none(faults_of_rules(what_if, accounts, "what_if."))
     other = decide(routing_request(view), decision.candidates, what_if, decision.seed)
     return Explanation(decision, decided_at, attempts, other)
@@ -73,4 +76,5 @@ def _step(attempt: Attempt) -> Step:
         attempt.state.lower(),
         attempt.started_at,
         attempt.finished_at,
+        attempt.failure,
     )

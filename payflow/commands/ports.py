@@ -220,8 +220,8 @@ class RoutingReads(Protocol):
         """Experiments, newest first; ``before`` is an id, and empty starts at the newest."""
         ...
 
-    def running_experiments(self, limit: int, deadline: float) -> list[Experiment]:
-        """Those of all merchants."""
+    def running_experiments(self, after: str, limit: int, deadline: float) -> list[Experiment]:
+        """Those that run now, one a merchant and by merchant; ``after`` is one's id, empty starts anew."""
         ...
 
     def tallies(self, merchant_id: str, experiment_id: str, deadline: float) -> Mapping[str, Sequence[Tally]]:

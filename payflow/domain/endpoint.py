@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+# A tuple, because a routing decision looks things up by it several times an account: its hash is cheap.
+class Endpoint(NamedTuple):
     """A connector and the credentials that it is used with."""
 
     connector: str

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from iso3166 import countries_by_alpha2
+
 from payflow.domain.errors import invalid_field
 
 AMOUNT_MAX = 999_999_999_999
@@ -23,7 +25,6 @@ _MERCHANT_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PSP_ACCOUNT_ID = re.compile(r"[a-z0-9_-]{1,40}")
 _PAYMENT_METHOD = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,254}")
 _PAYMENT_METHOD_TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _RETURN_URL = re.compile(r"https?://[\x21-\x7e]+")
 _CREDENTIAL_REF = re.compile(r"[A-Za-z0-9_./:-]{0,200}")
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
@@ -75,8 +76,10 @@ def payment_method_type(value: str, name: str = "payment_method_type") -> str:
 
 
 def country(value: str, name: str = "country") -> str:
-    """A country as ISO 3166-1 alpha-2 writes it."""
-    return _match(_COUNTRY, name, value, "must be an upper-case ISO 3166-1 alpha-2 code, such as DE")
+    """A country as ISO 3166-1 alpha-2 writes it, or XK for Kosovo, which PSPs know by that."""
+    if value not in countries_by_alpha2:
+        raise invalid_field(name, "must be an upper-case ISO 3166-1 alpha-2 code, such as DE or GB")
+    return value
 
 
 def return_url(value: str, name: str = "return_url") -> str:

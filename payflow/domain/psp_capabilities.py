@@ -30,7 +30,11 @@ class Capabilities:
 
     ``payment_methods`` are kinds such as ``card``, ``apple_pay`` and ``google_pay``. ``key_window_s`` is
     how long it remembers an idempotency key: inside it, a repeat with the same key is safe. ``looks_up``
-    says that it can be asked what became of a reference of ours.
+    says that it can be asked what became of a reference of ours. Without ``partial_capture``, a capture of
+    less than was authorized is refused.
+
+    ``three_d_secure`` and ``multiple_capture`` are for whoever chooses a PSP, and nothing goes by them:
+    whether a payer is asked is up to PSP and issuer, and a payment is captured once.
     """
 
     key_window_s: int

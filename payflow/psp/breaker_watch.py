@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
 from prometheus_client import Counter, Gauge
 
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 # Accounts come and go; what is measured of more than these is measured together.
 LABELLED_MAX = 1_000
 OTHERS = "(others)"
+KEYS_MAX = 10_000
 
 STATE = Gauge(
     "payflow_psp_breaker_state",
@@ -37,6 +39,7 @@ _STATES = {Phase.CLOSED: 0, Phase.HALF_OPEN: 1, Phase.OPEN: 2}
 _labelled: set[tuple[str, str]] = set()
 
 
+@lru_cache(KEYS_MAX)
 def key_of(endpoint: Endpoint, operation: Gated) -> str:
     """Names a breaker. The last part alone may have colons in it."""
     return f"{endpoint.connector}:{operation}:{endpoint.credential_ref}"

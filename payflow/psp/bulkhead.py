@@ -26,6 +26,7 @@ class PspSlots:
         self._retry_after_s = retry_after_s
         self._lock = threading.Lock()
         self._held: Counter[Endpoint] = Counter()
+        self._total = 0
 
     @contextmanager
     def hold(self, endpoint: Endpoint) -> Iterator[None]:
@@ -36,24 +37,29 @@ class PspSlots:
         finally:
             self._give_back(endpoint)
 
+    def has_room(self, endpoint: Endpoint) -> bool:
+        """Whether a place is free now: for routing, so without waiting for the lock."""
+        return self._held.get(endpoint, 0) < self._per_psp_max and self._total < self._total_max
+
     def held(self) -> int:
         """How many places are taken now."""
-        with self._lock:
-            return self._held.total()
+        return self._total
 
     def _take(self, key: Endpoint) -> None:
         with self._lock:
-            if self._held[key] >= self._per_psp_max or self._held.total() >= self._total_max:
+            if not self.has_room(key):
                 raise PayFlowError(
                     Reason.OVERLOADED,
                     "too many payments are waiting for a PSP",
                     retry_after_s=self._retry_after_s,
                 )
             self._held[key] += 1
+            self._total += 1
 
     def _give_back(self, key: Endpoint) -> None:
         with self._lock:
             self._held[key] -= 1
+            self._total -= 1
             self._forget_if_unused(key)
 
     def _forget_if_unused(self, key: Endpoint) -> None:

@@ -10,7 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from payflow.domain.psp_outcome import (
     Outcome,
     Unknown,
 )
-from payflow.psp.breaker_watch import call_refused, key_of
+from payflow.psp.breaker_watch import KEYS_MAX, call_refused, key_of
 
 ADMITTED = ""
 BREAKER_OPEN = "breaker_open"
@@ -96,9 +96,9 @@ class Gate:
 
     def admits(self, endpoint: Endpoint, operation: OperationType) -> bool:
         """Whether a call would be let through, as far as is known here: for routing."""
-        return self._breaker_admits(key_of(endpoint, operation)) and not self._rates.is_used_up(
-            _rate_key(endpoint)
-        )
+        if not self._breaker_admits(key_of(endpoint, operation)):
+            return False
+        return not self._rates.is_used_up(_rate_key(endpoint))
 
     def enter(self, endpoint: Endpoint, operation: Gated) -> str:
         """Empty when the call may be made; otherwise the canonical decline code of why not."""
@@ -175,6 +175,7 @@ def verdict_of(answer: Outcome | None) -> Verdict:
             return Verdict.SUCCESS
 
 
+@lru_cache(KEYS_MAX)
 def _rate_key(endpoint: Endpoint) -> str:
     return f"psp:{endpoint.connector}:{endpoint.credential_ref}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from datetime import datetime
 from typing import NamedTuple
 
@@ -40,7 +41,7 @@ class Performance:
 
     def __init__(self, merchants_max: int = MERCHANTS_MAX) -> None:
         self._merchants_max = merchants_max
-        self._merchants: dict[str, _Merchant] = {}
+        self._merchants: OrderedDict[str, _Merchant] = OrderedDict()
         self._lock = threading.Lock()
 
     def learn(self, account: PspAccount, outcome: Outcome, elapsed_s: float, at: datetime) -> None:
@@ -49,11 +50,12 @@ class Performance:
         if succeeded is None:
             return
         with self._lock:
-            merchant = self._merchants.pop(account.merchant_id, None) or _Merchant()
-            # Whoever was not heard of for the longest is first in line to be forgotten.
-            self._merchants[account.merchant_id] = merchant
+            merchant = self._merchants.setdefault(account.merchant_id, _Merchant())
+            # Whoever was not heard of for the longest is first in line to be forgotten. Readers always find
+            # the merchant: it is moved, never taken out and put back.
+            self._merchants.move_to_end(account.merchant_id)
             if len(self._merchants) > self._merchants_max:
-                del self._merchants[next(iter(self._merchants))]
+                self._merchants.popitem(last=False)
             merchant.seen += 1
             before = merchant.accounts.get(account.id)
             window = observe(

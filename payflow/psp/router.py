@@ -23,6 +23,7 @@ NOTHING: Observed = (0, 0, 0)
 
 RoutingOf = Callable[[str, float], Routing]
 Admits = Callable[[Endpoint, OperationType], bool]
+HasRoom = Callable[[Endpoint], bool]
 
 
 class _Prepared(NamedTuple):
@@ -38,7 +39,8 @@ class Router:
     """Decides without I/O of its own; any number of threads may use it.
 
     ``routing_of`` finds a merchant's rules and experiment before a deadline, mostly from memory. ``admits``
-    says whether calls of a kind are let through to a PSP now.
+    says whether calls of a kind are let through to a PSP now, ``has_room`` whether one more payment may wait
+    for it.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Router:
         performance: Performance,
         clock: Clock,
         admits: Admits,
+        has_room: HasRoom,
     ) -> None:
         self._connectors = connectors
         self._routing_of = routing_of
         self._performance = performance
         self._clock = clock
         self._admits = admits
+        self._has_room = has_room
         self._prepared: dict[str, tuple[Merchant, list[_Prepared]]] = {}
 
     def route(self, merchant: Merchant, request: RoutingRequest, deadline: float) -> RoutingDecision:
@@ -64,6 +68,8 @@ class Router:
             why = exclusion(account, capabilities, request)
             if why is None and not self._admits(endpoint, OperationType.AUTHORIZE):
                 why = Exclusion.UNAVAILABLE
+            if why is None and not self._has_room(endpoint):
+                why = Exclusion.BUSY
             cost = costs.cost_of(request.amount, request.currency)
             samples, success_ppm, latency_ms = observed.get(account.id, NOTHING)
             candidates.append(

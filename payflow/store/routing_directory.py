@@ -5,22 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from payflow.domain.routing.experiment import Experiment
-from payflow.domain.routing.state import Routing, RulesVersion
+from payflow.domain.routing.state import Routing
 from payflow.store import routing_rows
-from payflow.store.columns import columns_of
+from payflow.store.loading_routing import EXPERIMENTS, RULES
 from payflow.store.read_pool import ReadPool
-
-CURRENT_RULES = f"""
-    SELECT {columns_of(RulesVersion, "stored")} FROM routing_rules AS stored
-    WHERE stored.merchant_id = %s ORDER BY stored.version DESC LIMIT 1
-"""
-
-# The one that changed last: none of the others can be running.
-LAST_EXPERIMENT = f"""
-    SELECT {columns_of(Experiment, "stored")} FROM routing_experiments AS stored
-    WHERE stored.merchant_id = %s ORDER BY stored.version DESC LIMIT 1
-"""
 
 FRESH_S = 2.0
 CACHED_MAX = 10_000
@@ -46,10 +34,8 @@ class RoutingDirectory:
         self._routings.pop(merchant_id, None)
 
     def _read(self, merchant_id: str, deadline: float) -> Routing:
-        wanted = (merchant_id,)
-        rules, experiments = self._pool.snapshot(
-            [(CURRENT_RULES, wanted), (LAST_EXPERIMENT, wanted)], deadline
-        )
+        wanted = ([merchant_id],)
+        rules, experiments = self._pool.snapshot([(RULES, wanted), (EXPERIMENTS, wanted)], deadline)
         routing = Routing(
             merchant_id,
             routing_rows.rules_version(rules[0]) if rules else None,

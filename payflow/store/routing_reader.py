@@ -42,7 +42,8 @@ EXPERIMENTS = f"""
 
 RUNNING_EXPERIMENTS = f"""
     SELECT {columns_of(Experiment, "stored")} FROM routing_experiments AS stored
-    WHERE stored.bucket BETWEEN %s AND %s AND stored.status = 'RUNNING'
+    WHERE stored.bucket BETWEEN %s AND %s AND stored.status = 'RUNNING' AND stored.merchant_id > %s
+    ORDER BY stored.merchant_id
     LIMIT %s
 """
 
@@ -98,9 +99,9 @@ class RoutingReader:
         found = self._pool.all(EXPERIMENTS, (merchant_id, before or NEWEST, limit), deadline)
         return [routing_rows.experiment(row) for row in found]
 
-    def running_experiments(self, limit: int, deadline: float) -> list[Experiment]:
-        """Experiments of all merchants that run now."""
-        found = self._pool.all(RUNNING_EXPERIMENTS, (0, BUCKETS - 1, limit), deadline)
+    def running_experiments(self, after: str, limit: int, deadline: float) -> list[Experiment]:
+        """Experiments that run now, by merchant, behind the merchant with id ``after``."""
+        found = self._pool.all(RUNNING_EXPERIMENTS, (0, BUCKETS - 1, after, limit), deadline)
         return [routing_rows.experiment(row) for row in found]
 
     def tallies(self, merchant_id: str, experiment_id: str, deadline: float) -> dict[str, list[Tally]]:

@@ -140,6 +140,7 @@ def _operation(content: Row | None) -> Operation | None:
         IntentStatus(content["resumes"]),
         _cancellation_reason(content["cancellation_reason"]),
         tuple(content.get("fallbacks", ())),
+        tuple(content.get("fallback_costs", ())),
     )
 
 

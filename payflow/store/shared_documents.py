@@ -62,10 +62,11 @@ class SharedDocuments(Generic[Document, Observation]):
 
     def view(self, key: str) -> Document:
         """The document as far as this process knows."""
-        copy = self._copy(key)
-        copy.used_at_s = time.monotonic()
-        if self._redis is not None and copy.used_at_s - copy.fresh_at_s > FRESH_S:
-            self._refresh(self._redis, copy)
+        copy = self._copies.get(key) or self._copy(key)
+        if self._redis is not None:
+            copy.used_at_s = time.monotonic()
+            if copy.used_at_s - copy.fresh_at_s > FRESH_S:
+                self._refresh(self._redis, copy)
         return copy.document
 
     def observe(self, key: str, observation: Observation) -> None:

@@ -691,6 +691,7 @@ class PaymentIntentOperationStarted(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     CANCELLATION_REASON_FIELD_NUMBER: _builtins.int
     FALLBACKS_FIELD_NUMBER: _builtins.int
+    FALLBACK_COSTS_FIELD_NUMBER: _builtins.int
     cancellation_reason: _payment_types_pb2.CancellationReason.ValueType
     """Why it is canceled, when it is."""
     @_builtins.property
@@ -701,16 +702,21 @@ class PaymentIntentOperationStarted(_message.Message):
     def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The PSP accounts that an authorization may go on to, best first."""
 
+    @_builtins.property
+    def fallback_costs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """What their PSPs would keep, in minor units and the same order."""
+
     def __init__(
         self,
         *,
         attempt: Global___Attempt | None = ...,
         cancellation_reason: _payment_types_pb2.CancellationReason.ValueType = ...,
         fallbacks: _abc.Iterable[_builtins.str] | None = ...,
+        fallback_costs: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancellation_reason", b"cancellation_reason", "fallbacks", b"fallbacks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cancellation_reason", b"cancellation_reason", "fallback_costs", b"fallback_costs", "fallbacks", b"fallbacks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -727,10 +733,14 @@ class PaymentIntentFailedOver(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     FALLBACKS_FIELD_NUMBER: _builtins.int
+    FALLBACK_COSTS_FIELD_NUMBER: _builtins.int
+    ROUTING_COST_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt that ended so."""
     declined: _builtins.bool
     """Whether the PSP answered no; otherwise it did nothing."""
+    routing_cost: _builtins.int
+    """What the PSP that is tried now would keep, in minor units."""
     @_builtins.property
     def failure(self) -> _payment_types_pb2.Failure:
         """Why."""
@@ -743,6 +753,10 @@ class PaymentIntentFailedOver(_message.Message):
     def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The PSP accounts that are still left, best first."""
 
+    @_builtins.property
+    def fallback_costs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """What their PSPs would keep, in minor units and the same order."""
+
     def __init__(
         self,
         *,
@@ -751,10 +765,12 @@ class PaymentIntentFailedOver(_message.Message):
         failure: _payment_types_pb2.Failure | None = ...,
         attempt: Global___Attempt | None = ...,
         fallbacks: _abc.Iterable[_builtins.str] | None = ...,
+        fallback_costs: _abc.Iterable[_builtins.int] | None = ...,
+        routing_cost: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "failure", b"failure"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_id", b"attempt_id", "declined", b"declined", "failure", b"failure", "fallbacks", b"fallbacks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "attempt_id", b"attempt_id", "declined", b"declined", "failure", b"failure", "fallback_costs", b"fallback_costs", "fallbacks", b"fallbacks", "routing_cost", b"routing_cost"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

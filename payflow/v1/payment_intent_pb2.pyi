@@ -550,7 +550,9 @@ class CapturePaymentIntentRequest(_message.Message):
     id: _builtins.str
     """The intent."""
     amount: _builtins.int
-    """Minor units; absent takes all that is authorized, zero is an error."""
+    """Minor units; absent takes all that is authorized, zero is an error, and so is less than that at a PSP
+    that captures no part.
+    """
     merchant_id: _builtins.str
     """Optional; a foreign merchant's intent is NOT_FOUND."""
     def __init__(

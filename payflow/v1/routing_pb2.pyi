@@ -69,6 +69,8 @@ class _RoutingExclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rout
     """Its PSP does not take the kind of payment method."""
     ROUTING_EXCLUSION_UNAVAILABLE: _RoutingExclusion.ValueType  # 6
     """Its PSP failed too often, or is asked too often, to be asked now."""
+    ROUTING_EXCLUSION_BUSY: _RoutingExclusion.ValueType  # 7
+    """As many payments as may be wait for its PSP now."""
 
 class RoutingExclusion(_RoutingExclusion, metaclass=_RoutingExclusionEnumTypeWrapper):
     """Why a PSP account cannot take a payment."""
@@ -87,6 +89,8 @@ ROUTING_EXCLUSION_PAYMENT_METHOD: RoutingExclusion.ValueType  # 5
 """Its PSP does not take the kind of payment method."""
 ROUTING_EXCLUSION_UNAVAILABLE: RoutingExclusion.ValueType  # 6
 """Its PSP failed too often, or is asked too often, to be asked now."""
+ROUTING_EXCLUSION_BUSY: RoutingExclusion.ValueType  # 7
+"""As many payments as may be wait for its PSP now."""
 Global___RoutingExclusion: _TypeAlias = RoutingExclusion  # noqa: Y015
 
 class _ExperimentStopReason:
@@ -526,6 +530,7 @@ class RoutedAttempt(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
     FINISHED_AT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier, `att_…`."""
     operation: _payment_types_pb2.OperationType.ValueType
@@ -544,6 +549,10 @@ class RoutedAttempt(_message.Message):
     def finished_at(self) -> _timestamp_pb2.Timestamp:
         """When its outcome was."""
 
+    @_builtins.property
+    def failure(self) -> _payment_types_pb2.Failure:
+        """Why it was declined, or not executed."""
+
     def __init__(
         self,
         *,
@@ -554,10 +563,11 @@ class RoutedAttempt(_message.Message):
         state: _builtins.str = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
         finished_at: _timestamp_pb2.Timestamp | None = ...,
+        failure: _payment_types_pb2.Failure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "finished_at", b"finished_at", "id", b"id", "operation", b"operation", "psp_account_id", b"psp_account_id", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["connector", b"connector", "failure", b"failure", "finished_at", b"finished_at", "id", b"id", "operation", b"operation", "psp_account_id", b"psp_account_id", "started_at", b"started_at", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

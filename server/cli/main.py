@@ -18,7 +18,9 @@ COMMANDS = {
     "dev": _Entry("server.cli.dev", "Start everything on this machine and run until Ctrl-C."),
     "serve": _Entry("server.cli.serve", "Run the gRPC server."),
     "gateway": _Entry("server.cli.gateway", "Run the HTTP gateway in front of the gRPC server."),
-    "worker": _Entry("server.cli.worker", "Run the workers: recovery, webhooks, expiry, clean-up."),
+    "worker": _Entry(
+        "server.cli.worker", "Run the workers: recovery, webhooks, expiry, guardrails, clean-up."
+    ),
     "psp-simulator": _Entry("server.cli.psp_simulator", "Run the simulated PSP that test payments go to."),
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
     "intents": _Entry("server.cli.intents", "Find payments whose outcome is not known, and ask their PSP."),

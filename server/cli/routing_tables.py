@@ -14,7 +14,7 @@ from server.gateway.enum_names import enum_names
 
 RULES = ("NAME", "WHEN", "STRATEGY", "ACCOUNTS", "OTHERS")
 CANDIDATES = ("PLACE", "ACCOUNT", "CONNECTOR", "COST", "SUCCESS", "SAMPLES", "MS", "SCORE", "EXCLUDED")
-ATTEMPTS = ("STARTED AT", "ATTEMPT", "OPERATION", "ACCOUNT", "STATE")
+ATTEMPTS = ("STARTED AT", "ATTEMPT", "OPERATION", "ACCOUNT", "STATE", "FAILURE")
 EXPERIMENTS = ("STARTED AT", "EXPERIMENT", "STATUS", "STOPPED", "NAME")
 RESULTS = ("ARM", "SHARE", "ASSIGNED", "APPROVED", "DECLINED", "RATE", "RANGE", "DIFFERENCE", "RANGE OF IT")
 COSTS = ("ARM", "CURRENCY", "PAYMENTS", "AMOUNT", "COST", "MEAN", "BPS")
@@ -150,6 +150,7 @@ def _attempt_row(one: pb.RoutedAttempt) -> tuple[str, ...]:
         _OPERATIONS.get(one.operation, ""),
         one.psp_account_id,
         one.state,
+        one.failure.code,
     )
 
 

@@ -13,7 +13,8 @@ from server.worker.process import run
 
 @click.command("worker")
 def command() -> None:
-    """Run the workers: recovery of payments whose outcome is unknown, webhooks, expiry, clean-up.
+    """Run the workers: recovery of payments whose outcome is unknown, webhooks, expiry, guardrails of
+    experiments, clean-up.
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 

@@ -20,19 +20,24 @@ EXPERIMENTS_MAX = 1_000
 
 
 class Guardrails:
-    """Watches over the experiments of all merchants."""
+    """Watches over the experiments of all merchants: each look at a page, the next one behind it."""
 
-    def __init__(self, ports: Ports, stops: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, ports: Ports, stops: Callable[[], bool] = lambda: False, page_size: int = EXPERIMENTS_MAX
+    ) -> None:
         """``stops`` says that nothing new is to be begun."""
         self._ports = ports
         self._stops = stops
+        self._page_size = page_size
+        self._after = ""
 
     def check(self) -> int:
-        """Looks at every experiment that runs, EXPERIMENTS_MAX at most; nothing is left for at once."""
+        """Looks at a page of the experiments that run, and says how many there were on it."""
         deadline = time.monotonic() + READ_TIMEOUT_S
-        running = self._ports.routing.running_experiments(EXPERIMENTS_MAX, deadline)
+        running = self._ports.routing.running_experiments(self._after, self._page_size, deadline)
         side_by_side([partial(self._end_if_harmful, one) for one in running], self._stops)
-        return 0
+        self._after = running[-1].merchant_id if len(running) == self._page_size else ""
+        return len(running)
 
     def _end_if_harmful(self, experiment: Experiment) -> None:
         deadline = time.monotonic() + READ_TIMEOUT_S

@@ -15,7 +15,7 @@ from server.config import Settings, required_database_url
 from server.rpc.exposition import expose_worker_metrics
 from server.wiring import Core
 from server.worker.expediting import PAGE, Expediting
-from server.worker.guardrails import Guardrails
+from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 from server.worker.webhooks import Webhooks
@@ -73,7 +73,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
         _loop("webhooks' age", measure_webhooks, WEBHOOKS_MEASURED_EVERY_S, 1, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
         _loop("cleaning of webhooks", clean_inbox, CLEANING_EVERY_S, INBOX_BATCH_MAX, stop),
-        _loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, 1, stop),
+        _loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, EXPERIMENTS_MAX, stop),
     ]
     log.info("worker ready")
     # Not one long wait: a signal in the last moment before it would only be noticed at its end.

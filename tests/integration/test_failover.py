@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from payflow.domain.declines import TAXONOMY
+from payflow.domain.endpoint import Endpoint
 from payflow.domain.psp_outcome import Advice
+from payflow.v1 import merchant_pb2, routing_pb2
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import attempts_of, events_of
 from tests.books import assert_books_right
@@ -86,6 +90,13 @@ def test_a_decline_that_another_psp_may_not_repeat_goes_on_to_it(psps: TwoPsps) 
     assert psps.attempts(paid) == [("simulator", "DECLINED"), ("simulator_b", "SUCCEEDED")]
     assert psps.moved(paid) == ([], ["authorize"])
     assert events_of(psps.payflow.url, paid.id).count(FAILED_OVER) == 1
+    explained = psps.caller.routing.ExplainRouting(
+        routing_pb2.ExplainRoutingRequest(payment_intent_id=paid.id)
+    )
+    assert [(one.psp_account_id, one.failure.code) for one in explained.attempts] == [
+        ("simulator", "acquirer_error"),
+        ("simulator_b", ""),
+    ]
 
     captured = psps.caller.capture(paid.id, 4_000)
     assert captured.captured_amount == 4_000
@@ -199,3 +210,58 @@ def _captures(psps: TwoPsps, intent_id: str) -> bool:
         assert error.reason == "NO_PSP_AVAILABLE"
         return False
     return True
+
+
+def test_an_experiment_counts_what_the_psp_costs_that_took_the_payment(psps: TwoPsps) -> None:
+    caller, merchant_id = psps.caller, psps.caller.merchant_id
+    for account, bps in (("simulator", 100), ("simulator_b", 290)):
+        dear = merchant_pb2.UpdatePspAccountRequest(merchant_id=merchant_id, id=account, cost_bps=bps)
+        caller.reply(caller.merchants.UpdatePspAccount, dear)
+    arms = [routing_pb2.ExperimentArm(name=name, share_percent=50) for name in ("control", "other")]
+    create = routing_pb2.CreateExperimentRequest(merchant_id=merchant_id, arms=arms)
+    started = caller.reply(caller.routing.CreateExperiment, create).message
+    stayed = psps.pay(amount=10_000)
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    went_on = psps.pay(amount=10_000)
+
+    assert (stayed.psp_account_id, went_on.psp_account_id) == ("simulator", "simulator_b")
+    wanted = routing_pb2.GetExperimentRequest(merchant_id=merchant_id, id=started.id)
+    results = caller.routing.GetExperiment(wanted).results
+    costs = sum(one.cost for arm in results for one in arm.costs)
+    stop = routing_pb2.StopExperimentRequest(merchant_id=merchant_id, id=started.id)
+    caller.reply(caller.routing.StopExperiment, stop)
+    assert costs == 100 + 290
+
+
+def test_a_psp_that_captures_all_or_nothing_is_asked_for_no_part(
+    psps: TwoPsps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid = psps.pay(amount=5_000)
+    connector = psps.payflow.connector
+    monkeypatch.setattr(connector, "capabilities", replace(connector.capabilities, partial_capture=False))
+    with pytest.raises(ApiError) as refused:
+        psps.caller.capture(paid.id, 4_999)
+    assert (refused.value.reason, refused.value.fields) == ("VALIDATION_FAILED", ["amount"])
+    assert psps.caller.get(paid.id) == paid
+    assert psps.caller.capture(paid.id, 5_000).status == pb.PAYMENT_INTENT_STATUS_CAPTURED
+
+
+@contextmanager
+def every_place_taken(psps: TwoPsps, endpoint: Endpoint) -> Iterator[None]:
+    with ExitStack() as places:
+        while psps.payflow.core.slots.has_room(endpoint):
+            places.enter_context(psps.payflow.core.slots.hold(endpoint))
+        yield
+
+
+def test_a_psp_that_all_wait_for_turns_no_payment_away_that_another_takes(psps: TwoPsps) -> None:
+    with every_place_taken(psps, Endpoint("simulator", "")):
+        paid = psps.pay()
+        assert psps.attempts(paid) == [("simulator_b", "SUCCEEDED")]
+        wanted = routing_pb2.ExplainRoutingRequest(payment_intent_id=paid.id)
+        first, *_ = psps.caller.routing.ExplainRouting(wanted).decision.candidates
+        assert first.exclusion == routing_pb2.ROUTING_EXCLUSION_BUSY
+        with every_place_taken(psps, Endpoint("simulator", "B")), pytest.raises(ApiError) as refused:
+            psps.pay()
+    assert refused.value.reason == "OVERLOADED"
+    assert refused.value.retry_after_s

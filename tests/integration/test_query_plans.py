@@ -258,7 +258,7 @@ def test_routing_reads(database: Database, pool: NotingPool) -> None:
     assert routing.rule_versions(BUSY, 9, PAGE, FOREVER) == []
     assert routing.experiment(BUSY, "exp_1", FOREVER) is None
     assert routing.experiments(BUSY, "", PAGE, FOREVER) == []
-    assert routing.running_experiments(PAGE, FOREVER) == []
+    assert routing.running_experiments("", PAGE, FOREVER) == []
     assert routing.decision(BUSY, _intent(5_000), FOREVER) is None
     [tally] = routing.tallies(BUSY, "exp_1", FOREVER)[""]
     assert (tally.assigned, tally.approved, tally.amount) == (500, 500, 500_000)

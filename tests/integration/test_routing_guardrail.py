@@ -61,17 +61,16 @@ def pay(url: str, till: Till, approved_of_other: int) -> None:
 
 def test_what_harms_is_stopped_and_what_does_not_goes_on(payflow: InProcess) -> None:
     url = payflow.database.application_url
-    harmed, unharmed = Till("harmed"), Till("unharmed")
-    for till, approved_of_other in ((harmed, 4), (unharmed, 9)):
+    # By merchant, so that what does no harm comes first, and harm is on the second page.
+    for till, approved_of_other in ((Till("fine"), 9), (Till("harmed"), 4)):
         start(url, till)
         pay(url, till, approved_of_other)
-    guardrails = Guardrails(payflow.core.ports)
+    guardrails = Guardrails(payflow.core.ports, page_size=1)
 
-    for _ in range(2):
-        guardrails.check()
+    assert [guardrails.check() for _ in range(5)] == [1, 1, 0, 1, 0]
 
     reads = payflow.core.ports.routing
-    stopped, running = (reads.experiment(one, f"exp_{one}", NEVER) for one in ("harmed", "unharmed"))
+    stopped, running = (reads.experiment(one, f"exp_{one}", NEVER) for one in ("harmed", "fine"))
     assert stopped is not None and running is not None
     assert (stopped.status, stopped.stop_reason, stopped.stopped_for) == (
         ExperimentStatus.STOPPED,
@@ -79,4 +78,4 @@ def test_what_harms_is_stopped_and_what_does_not_goes_on(payflow: InProcess) -> 
         "other",
     )
     assert running.is_running
-    assert [one.id for one in reads.running_experiments(10, NEVER)] == ["exp_unharmed"]
+    assert [one.id for one in reads.running_experiments("", 10, NEVER)] == ["exp_fine"]

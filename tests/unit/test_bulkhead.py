@@ -16,8 +16,10 @@ def test_a_psp_gets_no_more_than_its_share_and_others_still_have_theirs() -> Non
             pass
         assert refused.value.reason is Reason.OVERLOADED
         assert refused.value.retry_after_s == 0.5
+        assert [slots.has_room(Endpoint(psp, "")) for psp in ("slow", "quick")] == [False, True]
         with slots.hold(Endpoint("quick", "")):
             assert slots.held() == 3
+            assert not slots.has_room(Endpoint("third", ""))
             with pytest.raises(PayFlowError), slots.hold(Endpoint("third", "")):
                 pass
     assert slots.held() == 0

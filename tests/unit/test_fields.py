@@ -37,6 +37,11 @@ PATTERNS: dict[str, tuple[Check, list[str], list[str]]] = {
         ["pm_card_visa", "tok.1-2", "p", "p" * 255],
         ["", "4242424242424242", "4pm", "_pm", "pm card", "p" * 256, "pm_card_visa\n"],
     ),
+    "country": (
+        fields.country,
+        ["DE", "GB", "XK"],
+        ["", "de", "UK", "ZZ", "DEU", "DE\n"],
+    ),
     "credential_ref": (
         fields.credential_ref,
         ["", "env:STRIPE_API_KEY", "vault/payflow/stripe.live-1", "x" * 200],

@@ -50,6 +50,7 @@ def routed(
     connector: Connector | None = None,
     request: RoutingRequest = REQUEST,
     shut: Endpoint | None = None,
+    full: Endpoint | None = None,
     performance: Performance | None = None,
     routing: Routing | None = None,
 ) -> RoutingDecision:
@@ -63,6 +64,7 @@ def routed(
         performance or Performance(),
         TurnedClock(),
         admits,
+        lambda endpoint: endpoint != full,
     )
     return router.route(merchant, request, FOREVER)
 
@@ -79,13 +81,15 @@ def routed(
         (Declaring(countries=frozenset({"FR"})), {}, Exclusion.COUNTRY),
         (Declaring(payment_methods=frozenset({"apple_pay"})), {}, Exclusion.PAYMENT_METHOD),
         (Declaring(), {"credential_ref": "SHUT"}, Exclusion.UNAVAILABLE),
+        (Declaring(), {"credential_ref": "FULL"}, Exclusion.BUSY),
     ],
 )
 def test_an_account_that_cannot_take_the_payment_is_left_out_with_the_reason(
     connector: Declaring, change: dict[str, Any], why: Exclusion | None
 ) -> None:
     account = replace(psp_account("first"), **change)
-    decision = routed(shop(account), connector, shut=Endpoint("simulator", "SHUT"))
+    shut, full = Endpoint("simulator", "SHUT"), Endpoint("simulator", "FULL")
+    decision = routed(shop(account), connector, shut=shut, full=full)
     assert [one.exclusion for one in decision.candidates] == [why]
     assert decision.order == (() if why else ("first",))
 
@@ -126,6 +130,7 @@ def test_a_changed_account_counts_at_once() -> None:
         Performance(),
         TurnedClock(),
         lambda endpoint, operation: True,
+        lambda endpoint: True,
     )
     assert router.route(shop(account), REQUEST, FOREVER).order == ("first",)
     assert router.route(shop(replace(account, enabled=False)), REQUEST, FOREVER).order == ()

@@ -40,6 +40,7 @@ def test_good_rules_have_no_faults() -> None:
         (Condition(amount_max=1), ".currencies"),
         (Condition(currencies=("EUR", "eur")), ".currencies[1]"),
         (Condition(countries=("DEU",)), ".countries[0]"),
+        (Condition(countries=("GB", "UK")), ".countries[1]"),
         (Condition(countries=("DE",) * 51), ".countries"),
         (Condition(payment_method_types=("Card",)), ".payment_method_types[0]"),
         (Condition(metadata_key="k" * 41), ".metadata_key"),

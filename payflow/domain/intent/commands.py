@@ -48,11 +48,15 @@ class StartAuthorize:
 
 @dataclass(frozen=True, slots=True)
 class StartCapture:
-    """Writes down a capture; None takes all that is authorized."""
+    """Writes down a capture; None takes all that is authorized.
+
+    ``may_be_partial`` says that the PSP can take less than that.
+    """
 
     merchant_id: str
     intent_id: str
     amount: int | None = None
+    may_be_partial: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,18 +54,20 @@ class PaymentIntentRouted:
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntentOperationStarted:
-    """A PSP call is about to be made."""
+    """A PSP call is about to be made. ``fallback_costs`` are what the PSPs of ``fallbacks`` would keep."""
 
     attempt: AttemptDetails
     cancellation_reason: CancellationReason | None = None
     fallbacks: tuple[str, ...] = ()
+    fallback_costs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentIntentFailedOver:
     """An attempt provably did nothing, and another PSP account is tried.
 
-    ``declined`` says that the PSP answered no; otherwise it did nothing. ``fallbacks`` are those still left.
+    ``declined`` says that the PSP answered no; otherwise it did nothing. ``fallbacks`` are those still left,
+    and ``fallback_costs`` what their PSPs would keep; ``routing_cost`` is that of the one that is tried.
     """
 
     attempt_id: str
@@ -73,6 +75,8 @@ class PaymentIntentFailedOver:
     failure: Failure
     attempt: AttemptDetails
     fallbacks: tuple[str, ...] = ()
+    fallback_costs: tuple[int, ...] = ()
+    routing_cost: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ def _operation_started(
         intent.status,
         event.cancellation_reason,
         event.fallbacks,
+        event.fallback_costs,
     )
     started = replace(
         intent,
@@ -105,9 +106,16 @@ def _failed_over(
         raise ValueError("no operation is in flight")
     state = AttemptState.DECLINED if event.declined else AttemptState.NOT_EXECUTED
     finished = finish_attempt(aggregate, event.attempt_id, state, at, event.failure)
+    again = replace(
+        operation,
+        attempt_id=event.attempt.id,
+        fallbacks=event.fallbacks,
+        fallback_costs=event.fallback_costs,
+    )
     moved = change_intent(
         finished,
-        operation=replace(operation, attempt_id=event.attempt.id, fallbacks=event.fallbacks),
+        operation=again,
+        routing_cost=event.routing_cost,
         psp=event.attempt.connector,
         psp_account_id=event.attempt.psp_account_id,
         psp_payment_id="",

@@ -38,7 +38,7 @@ def fail_over(
         or not isinstance(outcome, Declined | NotExecuted)
     ):
         return None
-    following = operation.fallbacks[operation.fallbacks.index(account.id) + 1 :]
+    place = operation.fallbacks.index(account.id)
     again = new_attempt(
         intent,
         OperationType.AUTHORIZE,
@@ -51,5 +51,11 @@ def fail_over(
         return_url=attempt.return_url,
     )
     return PaymentIntentFailedOver(
-        attempt.id, isinstance(outcome, Declined), outcome.failure, again, following
+        attempt.id,
+        isinstance(outcome, Declined),
+        outcome.failure,
+        again,
+        operation.fallbacks[place + 1 :],
+        operation.fallback_costs[place + 1 :],
+        operation.fallback_costs[place],
     )

@@ -59,7 +59,10 @@ def authorize(aggregate: IntentAggregate, command: StartAuthorize, situation: Si
         return_url=command.return_url,
         action_result=command.action_result,
     )
-    started = PaymentIntentOperationStarted(attempt, fallbacks=_fallbacks(intent, command))
+    fallbacks = _fallbacks(intent, command)
+    started = PaymentIntentOperationStarted(
+        attempt, fallbacks=fallbacks, fallback_costs=_costs(command, fallbacks)
+    )
     return Decision((*_routed(intent, command), started), attempt_id=attempt.id)
 
 
@@ -79,6 +82,10 @@ def capture(aggregate: IntentAggregate, command: StartCapture, situation: Situat
             f"amount {amount} is more than the {intent.authorized_amount} that is authorized",
             metadata={"capturable": str(intent.authorized_amount)},
             subject=intent.id,
+        )
+    if amount < intent.authorized_amount and not command.may_be_partial:
+        raise invalid_field(
+            "amount", f"must be all of the {intent.authorized_amount} authorized: the PSP captures no part"
         )
     account = situation.merchant.psp_account(intent.psp_account_id)
     attempt = new_attempt(intent, OperationType.CAPTURE, amount, account, situation)
@@ -152,6 +159,10 @@ def _routed(intent: PaymentIntent, command: StartAuthorize) -> tuple[PaymentInte
 def _fallbacks(intent: PaymentIntent, command: StartAuthorize) -> tuple[str, ...]:
     """None either then."""
     return command.fallbacks if intent.status is IntentStatus.CREATED else ()
+
+
+def _costs(command: StartAuthorize, accounts: tuple[str, ...]) -> tuple[int, ...]:
+    return command.decision.costs_at(accounts) if command.decision else (0,) * len(accounts)
 
 
 def _payment_method(intent: PaymentIntent, command: StartAuthorize, situation: Situation) -> str:

@@ -105,7 +105,8 @@ class Attempt:
 class Operation:
     """The call in flight while an intent is PROCESSING; on proof of no effect it goes back to ``resumes``.
 
-    ``fallbacks`` are the PSP accounts that it may go on to instead, best first.
+    ``fallbacks`` are the PSP accounts that it may go on to instead, best first, and ``fallback_costs`` what
+    their PSPs would keep, in minor units.
     """
 
     type: OperationType
@@ -115,6 +116,7 @@ class Operation:
     resumes: IntentStatus
     cancellation_reason: CancellationReason | None = None
     fallbacks: tuple[str, ...] = ()
+    fallback_costs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class PaymentIntent:
     """A payment; every amount is minor units of ``currency``.
 
     ``payment_method_type`` is the kind of payment method, such as ``card``; ``country`` the payer's, where it
-    is known. ``routing_cost`` is what its PSP would keep, as estimated when it was routed.
+    is known. ``routing_cost`` is what the PSP that it went to would keep, as estimated when it was routed.
     """
 
     id: str

@@ -29,7 +29,7 @@ class CreateMerchant:
     name: str = ""
     mode: Mode = Mode.TEST
     if_missing: bool = False
-    default_accounts: tuple[DefaultAccount, ...] = (DefaultAccount("simulator", "simulator"),)
+    default_accounts: tuple[DefaultAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

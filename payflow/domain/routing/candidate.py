@@ -21,6 +21,7 @@ class Exclusion(StrEnum):
     COUNTRY = "COUNTRY"
     PAYMENT_METHOD = "PAYMENT_METHOD"
     UNAVAILABLE = "UNAVAILABLE"
+    BUSY = "BUSY"
 
 
 # Not frozen, although nothing changes it: freezing makes it five times as dear, and a decision makes forty.

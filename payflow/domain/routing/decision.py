@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from payflow.domain.routing.candidate import Candidate
@@ -33,5 +34,9 @@ class RoutingDecision:
     @property
     def cost(self) -> int:
         """What the PSP of the first account would keep; 0 without one."""
-        first = self.order[0] if self.order else ""
-        return next((one.cost for one in self.candidates if one.psp_account_id == first), 0)
+        return sum(self.costs_at(self.order[:1]))
+
+    def costs_at(self, accounts: Iterable[str]) -> tuple[int, ...]:
+        """What the accounts' PSPs would keep, in their order; 0 where one was no candidate."""
+        costs = {one.psp_account_id: one.cost for one in self.candidates}
+        return tuple(costs.get(account, 0) for account in accounts)

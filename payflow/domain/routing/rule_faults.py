@@ -9,7 +9,14 @@ from itertools import islice
 
 from payflow.domain.currency import exponent
 from payflow.domain.errors import FieldViolation, PayFlowError, Reason
-from payflow.domain.fields import AMOUNT_MAX, METADATA_KEY_MAX, METADATA_VALUE_MAX
+from payflow.domain.fields import (
+    AMOUNT_MAX,
+    METADATA_KEY_MAX,
+    METADATA_VALUE_MAX,
+    country,
+    payment_method_type,
+    text,
+)
 from payflow.domain.routing.rules import Condition, Rule, RuleAccount, RuleSet, Strategy, Weights
 
 RULES_MAX = 50
@@ -24,8 +31,6 @@ TEXT_MAX = 50_000
 FAULTS_MAX = 50
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_PAYMENT_METHOD_TYPE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
 def require_none(faults: Iterable[FieldViolation]) -> None:
@@ -78,10 +83,10 @@ def _faults_of_conditions(here: str, rule: Rule) -> Iterator[FieldViolation]:
         if condition == Condition():
             yield FieldViolation(place, "must name something that a payment has to have")
         yield from _faults_of_amounts(place, condition)
-        yield from _faults_of_values(f"{place}.currencies", condition.currencies, _fault_of_currency)
-        yield from _faults_of_values(f"{place}.countries", condition.countries, _fault_of_country)
+        yield from _faults_of_values(f"{place}.currencies", condition.currencies, exponent)
+        yield from _faults_of_values(f"{place}.countries", condition.countries, country)
         types = condition.payment_method_types
-        yield from _faults_of_values(f"{place}.payment_method_types", types, _fault_of_type)
+        yield from _faults_of_values(f"{place}.payment_method_types", types, payment_method_type)
         yield from _faults_of_metadata(place, condition)
 
 
@@ -97,49 +102,34 @@ def _faults_of_amounts(place: str, condition: Condition) -> Iterator[FieldViolat
 
 
 def _faults_of_metadata(place: str, condition: Condition) -> Iterator[FieldViolation]:
-    if not _is_text(condition.metadata_key, METADATA_KEY_MAX):
-        yield FieldViolation(f"{place}.metadata_key", _text_of_at_most(METADATA_KEY_MAX))
+    yield from _fault_of_value(f"{place}.metadata_key", condition.metadata_key, _metadata_key)
     if condition.metadata_values and not condition.metadata_key:
         yield FieldViolation(f"{place}.metadata_key", "is required beside metadata_values")
-    yield from _faults_of_values(f"{place}.metadata_values", condition.metadata_values, _fault_of_metadata)
+    yield from _faults_of_values(f"{place}.metadata_values", condition.metadata_values, _metadata_value)
 
 
 def _faults_of_values(
-    place: str, values: tuple[str, ...], fault_of: Callable[[str], str]
+    place: str, values: tuple[str, ...], check: Callable[[str], object]
 ) -> Iterator[FieldViolation]:
     yield from _too_many(place, values, VALUES_MAX, "values")
     for number, value in enumerate(values[:VALUES_MAX]):
-        if fault := fault_of(value):
-            yield FieldViolation(f"{place}[{number}]", fault)
+        yield from _fault_of_value(f"{place}[{number}]", value, check)
 
 
-def _fault_of_currency(value: str) -> str:
+def _fault_of_value(place: str, value: str, check: Callable[[str], object]) -> Iterator[FieldViolation]:
+    """The rule that a field of a payment obeys, for what a condition compares with it."""
     try:
-        exponent(value)
+        check(value)
     except PayFlowError as error:
-        return error.fields[0].description
-    return ""
+        yield FieldViolation(place, error.fields[0].description)
 
 
-def _fault_of_country(value: str) -> str:
-    return "" if _COUNTRY.fullmatch(value) else "must be an upper-case ISO 3166-1 alpha-2 code, such as DE"
+def _metadata_key(value: str) -> str:
+    return text("metadata_key", value, METADATA_KEY_MAX)
 
 
-def _fault_of_type(value: str) -> str:
-    good = _PAYMENT_METHOD_TYPE.fullmatch(value)
-    return "" if good else "must be a kind of payment method, such as card or apple_pay"
-
-
-def _fault_of_metadata(value: str) -> str:
-    return "" if _is_text(value, METADATA_VALUE_MAX) else _text_of_at_most(METADATA_VALUE_MAX)
-
-
-def _is_text(value: str, characters_max: int) -> bool:
-    return len(value) <= characters_max and "\x00" not in value
-
-
-def _text_of_at_most(characters_max: int) -> str:
-    return f"must be at most {characters_max} characters, and no NUL"
+def _metadata_value(value: str) -> str:
+    return text("metadata_values", value, METADATA_VALUE_MAX)
 
 
 def _faults_of_accounts(here: str, rule: Rule, psp_account_ids: Container[str]) -> Iterator[FieldViolation]:

@@ -51,7 +51,8 @@ FAILING_OVER = [
                 {
                     "or operation.resumes is not IntentStatus.CREATED\n": "\n",
                     "or command.fallback not in operation.fallbacks\n": "\n",
-                    "operation.fallbacks[operation.fallbacks.index(account.id) + 1 :]": "()",
+                    "operation.fallbacks.index(account.id)": "0",
+                    "operation.fallback_costs[place],": "0,",
                 },
             ),
             Edit(

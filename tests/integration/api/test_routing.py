@@ -146,6 +146,16 @@ def test_what_other_rules_would_have_done(shop: Caller) -> None:
     assert refused.value.fields == ["what_if.rules[0].accounts"]
 
 
+def test_rules_that_name_an_account_from_after_the_payment_are_asked_without_it(shop: Caller) -> None:
+    intent = authorized(shop)
+    late = merchant_pb2.CreatePspAccountRequest(
+        merchant_id=shop.merchant_id, id="late", connector="simulator"
+    )
+    shop.reply(shop.merchants.CreatePspAccount, late)
+    rule = {"name": "late", "accounts": [{"psp_account_id": "late"}, {"psp_account_id": "cheap"}]}
+    assert list(explained(shop, intent.id, {"rules": [rule]}).what_if.order) == ["cheap", "dear", "simulator"]
+
+
 def test_no_account_for_a_payment_is_told_with_the_reasons(shop: Caller) -> None:
     for account in ("dear", "cheap", "simulator"):
         update = merchant_pb2.UpdatePspAccountRequest(merchant_id=shop.merchant_id, id=account, enabled=False)

@@ -123,7 +123,7 @@ def test_a_decision_is_explained_with_other_rules_beside_it(command: RoutingComm
         "PLACE ACCOUNT CONNECTOR COST SUCCESS SAMPLES MS SCORE EXCLUDED",
         "1 dear simulator 300 - 0 - -",
     ]
-    assert explained[8] == "STARTED AT ATTEMPT OPERATION ACCOUNT STATE"
+    assert explained[8] == "STARTED AT ATTEMPT OPERATION ACCOUNT STATE FAILURE"
     assert explained[9].endswith(" authorize dear succeeded")
     other = explained.index("with the other rules:")
     assert explained[other + 2] == "rule scored"
@@ -147,3 +147,8 @@ def test_an_experiment_from_start_to_stop(command: RoutingCommand, shop: Caller)
     assert stopped[2:4] == ["status stopped", "stopped requested"]
     [listed] = command.lines("experiment", "list", merchant)[1:]
     assert listed.endswith(f"{started['id']} stopped requested Cheaper?")
+
+
+def test_an_attempt_is_shown_with_why_it_failed(command: RoutingCommand, shop: Caller) -> None:
+    intent = shop.authorize(shop.create().id, "pm_card_declined")
+    assert command.lines("explain", intent.id)[-1].endswith(" authorize dear declined card_declined")
