@@ -11,11 +11,12 @@ from payflow.store import rows
 from payflow.store.columns import columns_of
 from payflow.store.read_pool import ReadPool
 
+# Keys end in the attempt's number; one that ends and the one that follows may begin at the same instant.
 OF_INTENT = f"""
     SELECT {columns_of(Attempt, "attempt")}
     FROM psp_attempts AS attempt
     WHERE attempt.merchant_id = %s AND attempt.payment_intent_id = %s
-    ORDER BY attempt.started_at, attempt.id
+    ORDER BY length(attempt.psp_key), attempt.psp_key
 """
 
 # One descent per bucket, as in due_reader; one merchant's attempts are all in one bucket.
