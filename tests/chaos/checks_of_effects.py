@@ -103,16 +103,17 @@ def _given_up(effects: Iterable[Effect], attempts: Attempts, wallets: Wallets) -
 
 
 def _strays(story: Story, effects: Iterable[Effect], wallets: Wallets) -> Iterator[Finding]:
-    """Each is undone by one attempt that did not come back, and nothing of it is left at its PSP."""
+    """Each is undone by one attempt, by another only where that came back, and nothing is left at its PSP."""
     came_back = {effect.reference for effect in effects if effect.operation == "refund_failed"}
-    undoing = Counter(
-        attempt.details["undoes"]
-        for attempt in story.attempts.values()
-        if attempt.details["psp_key"] not in came_back
-    )
+    standing: Counter[str] = Counter()
+    for undoing in story.attempts.values():
+        key = undoing.details["psp_key"]
+        standing[undoing.details["undoes"]] += undoing.state not in GIVEN_UP
+        if undoing.details["undoes"] and undoing.state in GIVEN_UP and key not in came_back:
+            yield Finding(Wrong.STRAY_NOT_UNDONE, key, "was given up")
     for identifier, attempt in story.attempts.items():
-        if attempt.state in STRAYED and undoing[identifier] != 1:
-            yield Finding(Wrong.STRAY_NOT_UNDONE, attempt.details["psp_key"], f"by {undoing[identifier]}")
+        if attempt.state in STRAYED and standing[identifier] != 1:
+            yield Finding(Wrong.STRAY_NOT_UNDONE, attempt.details["psp_key"], f"by {standing[identifier]}")
     for payment in wallets.of_intent(story.id):
         if (payment.psp, payment.id) != story.own_payment and (
             payment.held or payment.taken != payment.returned

@@ -225,6 +225,9 @@ def _strayed(story: Story, data: Row, at: datetime) -> None:
     if attempt.state not in (*GIVEN_UP, "UNDONE"):
         story.finds(Wrong.REOPENED, f"{attempt.details['psp_key']}: {attempt.state} to STRAY")
     attempt.stages.append(Stage(at, "STRAY"))
+    for former in story.attempts.values():
+        if former.details["undoes"] == data["attempt_id"]:
+            former.stages.append(Stage(at, "DECLINED"))
     story.strays.add((attempt.psp, data["psp_payment_id"]))
     story.begin(data["attempt"], at)
 

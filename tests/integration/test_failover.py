@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from payflow.domain.declines import TAXONOMY
+from payflow.commands.apply_notice import apply_notice
+from payflow.domain.declines import TAXONOMY, failure
 from payflow.domain.endpoint import Endpoint
-from payflow.domain.psp_outcome import Advice
-from payflow.v1 import merchant_pb2, routing_pb2
+from payflow.domain.psp_notice import Notice
+from payflow.domain.psp_outcome import Advice, Approved, Declined, OperationType
+from payflow.v1 import merchant_pb2, payment_types_pb2, routing_pb2
 from payflow.v1 import payment_intent_pb2 as pb
+from server.worker.side_by_side import background_call
 from tests.audit import attempts_of, events_of
 from tests.books import assert_books_right
 from tests.databases import Database
@@ -155,6 +158,27 @@ def test_what_may_have_been_executed_never_goes_elsewhere(psps: TwoPsps, fault: 
     found = psps.caller.get(unknown.id)
     assert (found.status, found.psp_account_id) == (pb.PAYMENT_INTENT_STATUS_AUTHORIZED, "simulator")
     assert psps.moved(unknown) == (["authorize"], [])
+
+
+def test_a_stray_payment_whose_refund_comes_back_is_refunded_again(
+    psps: TwoPsps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psps.a.behave(declines={"probability": 1, "codes": {"acquirer_error": 1}})
+    paid = psps.pay(capture_method=payment_types_pb2.CAPTURE_METHOD_AUTOMATIC)
+    ports = psps.payflow.core.ports
+    monkeypatch.setattr(psps.payflow.connector, "execute", lambda call: Approved("refund-1"))
+
+    def hear(notice: Notice) -> None:
+        call = background_call("worker:webhooks", paid.id)
+        apply_notice(ports, call, paid.merchant_id, paid.id, notice, Endpoint("simulator", ""))
+
+    stray = Approved("stray-1")
+    hear(Notice(OperationType.AUTHORIZE, stray, f"{paid.id}-1", "stray-1"))
+    assert psps.attempts(paid)[0] == ("simulator", "UNDONE")
+    came_back = Declined(failure("unknown_decline"))
+    hear(Notice(OperationType.REFUND, came_back, f"{paid.id}-3", "stray-1", after_success=True))
+    assert [state for _, state in psps.attempts(paid)] == ["UNDONE", "SUCCEEDED", "DECLINED", "SUCCEEDED"]
+    assert psps.caller.balance("sys:psp_clearing:simulator:USD").posted == 0
 
 
 def test_nobody_who_asks_hours_later_sends_a_payment_elsewhere(psps: TwoPsps) -> None:

@@ -61,7 +61,9 @@ def parked(aggregate: IntentAggregate, event: AttemptParked, at: datetime) -> In
 
 
 def strayed(aggregate: IntentAggregate, event: AttemptStrayed, at: datetime) -> IntentAggregate:
-    """It did succeed, and another attempt undoes it; the intent itself is not touched."""
+    """It did succeed, and another attempt undoes it, in place of one that came back; the intent stays."""
+    for former in [one for one in aggregate.attempts.values() if one.undoes == event.attempt_id]:
+        aggregate = change_attempt(aggregate, former.id, state=AttemptState.DECLINED)
     stray = change_attempt(
         aggregate, event.attempt_id, state=AttemptState.STRAY, psp_reference=event.psp_payment_id
     )
