@@ -23,7 +23,7 @@ from payflow.store.optional_redis import OptionalRedis, RedisAwayError
 
 log = logging.getLogger(__name__)
 
-EXCHANGE_EVERY_S = 0.03
+EXCHANGE_EVERY_S = 0.1
 FRESH_S = 1.0
 # For so long after its last use a document is kept up to date.
 WARM_S = 10.0
