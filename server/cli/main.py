@@ -30,6 +30,9 @@ COMMANDS = {
         "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
     ),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "replay": _Entry(
+        "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."
+    ),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }
 
