@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": _Entry("server.cli.serve", "Run the gRPC server."),
     "gateway": _Entry("server.cli.gateway", "Run the HTTP gateway in front of the gRPC server."),
     "worker": _Entry(
-        "server.cli.worker", "Run the workers: recovery, webhooks, expiry, guardrails, clean-up."
+        "server.cli.worker", "Run the workers: recovery, webhooks, expiry, guardrails, audit, clean-up."
     ),
     "psp-simulator": _Entry("server.cli.psp_simulator", "Run the simulated PSP that test payments go to."),
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
