@@ -14,7 +14,7 @@ from server.worker.process import run
 @click.command("worker")
 def command() -> None:
     """Run the workers: recovery of payments whose outcome is unknown, webhooks, expiry, guardrails of
-    experiments, clean-up.
+    experiments, audit of the ledger, clean-up.
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 

@@ -8,12 +8,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from payflow.store.audit_reader import AuditReader, Subject
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
 from payflow.store.webhook_cleaner import delete_old
 from server.config import Settings, required_database_url
 from server.rpc.exposition import expose_worker_metrics
 from server.wiring import Core
+from server.worker.audit import Audit
 from server.worker.expediting import PAGE, Expediting
 from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
@@ -31,6 +33,7 @@ WEBHOOKS_MEASURED_EVERY_S = 10.0
 CLEANING_EVERY_S = 60.0
 CLEANING_TIMEOUT_S = 30.0
 GUARDRAILS_EVERY_S = 30.0
+AUDIT_EVERY_S = 1.0
 SIGNAL_LATENCY_MAX_S = 0.5
 
 
@@ -52,6 +55,7 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
     recovery = Recovery(core.ports, core.due, stop.is_set)
     guardrails = Guardrails(core.ports, stop.is_set)
     webhooks = Webhooks(core.ports, core.webhooks, core.lease, stop.is_set)
+    audit = Audit(AuditReader(core.pool), lambda: core.ports.clock.now().timestamp())
 
     def measure_webhooks() -> int:
         webhooks.measure()
@@ -73,6 +77,8 @@ def _work(core: Core, conninfo: str, stop: threading.Event) -> None:
         _loop("webhooks' age", measure_webhooks, WEBHOOKS_MEASURED_EVERY_S, 1, stop),
         _loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX, stop),
         _loop("cleaning of webhooks", clean_inbox, CLEANING_EVERY_S, INBOX_BATCH_MAX, stop),
+        # Never at once: however much there is to look at, it is to cost the others little.
+        _loop("audit", audit.round, AUDIT_EVERY_S, len(Subject) + 1, stop),
         _loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, EXPERIMENTS_MAX, stop),
     ]
     log.info("worker ready")

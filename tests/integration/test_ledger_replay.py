@@ -15,7 +15,7 @@ from payflow.wire.events import BY_DOMAIN
 from tests.books import assert_books_right
 from tests.databases import Database
 from tests.random_books import RandomBooks
-from tests.rebuilding import assert_rebuilt, replayed
+from tests.rebuilding import differences
 from tests.submissions import Till, committer
 
 MERCHANTS = 2
@@ -62,10 +62,8 @@ def test_the_random_run_saw_everything_that_can_happen(database: Database) -> No
     assert_books_right(database.owner_url)
 
 
-def test_replay_from_empty_gives_the_same_bytes(
-    database: Database, new_database: Callable[[], Database]
-) -> None:
-    replay = replayed(database.owner_url)
-    tables = replay.tables()
-    assert all(tables[table] for table in ("accounts", "transactions", "entries", "balances"))
-    assert_rebuilt(database.owner_url, new_database().owner_url, replay)
+def test_replay_from_empty_gives_the_same_bytes(database: Database) -> None:
+    with psycopg.connect(database.owner_url) as connection:
+        for table in ("accounts", "transactions", "entries", "balances"):
+            assert connection.execute(f"SELECT FROM {table} LIMIT 1".encode()).fetchone() is not None, table
+    assert differences(database.application_url) == []

@@ -12,11 +12,12 @@ from psycopg.rows import dict_row
 
 from payflow.domain.errors import Reason
 from payflow.domain.ledger.events import LedgerEvent
+from payflow.store.fresh_tables import KEYS
 from payflow.wire.events import BY_DOMAIN, from_payload
 from tests.books import assert_books_right
 from tests.databases import Database
 from tests.random_payments import RandomPayments
-from tests.rebuilding import assert_rebuilt, replayed
+from tests.rebuilding import differences
 from tests.submissions import Till, committer
 
 MERCHANTS = 2
@@ -68,15 +69,13 @@ def test_the_random_run_saw_everything_that_can_happen(database: Database) -> No
     assert_books_right(database.owner_url)
 
 
-def test_replay_from_empty_gives_the_same_bytes(
-    database: Database, new_database: Callable[[], Database]
-) -> None:
-    replay = replayed(database.owner_url)
-    assert all(len(content) >= MERCHANTS for content in replay.tables().values())
-    assert_rebuilt(database.owner_url, new_database().owner_url, replay)
+def test_replay_from_empty_gives_the_same_bytes(database: Database) -> None:
+    with psycopg.connect(database.owner_url) as connection:
+        for table in KEYS:
+            row = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            assert row is not None and row[0] >= MERCHANTS, table
+    assert differences(database.application_url) == []
 
 
-def test_an_event_of_an_unknown_type_is_skipped(database: Database) -> None:
-    replay = replayed(database.owner_url)
-    assert replay.skipped == 1
+def test_an_event_of_an_unknown_type_is_skipped() -> None:
     assert from_payload("dispute.opened", b"\x00\xff") is None
