@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -21,59 +19,27 @@ from payflow.domain.psp_outcome import (
     NextAction,
     NotExecuted,
     OperationType,
-    Outcome,
     Unknown,
 )
 from payflow.psp.adyen.checkout import Problem, Success
-from payflow.psp.adyen.connector import AdyenConnector
 from payflow.psp.adyen.outcomes import outcome_of
 from payflow.psp.connector import PspCall
 from payflow.psp.transport import ANSWER_BYTES_MAX
-from tests.adyen_doubles import authorization, connected, modification, settings_for
+from tests.adyen_answers import (
+    AUTHORISED,
+    CALL,
+    CAPTURE,
+    FIELDS,
+    PAYMENT,
+    RESUMED,
+    TRANSIENT,
+    answered,
+    error,
+    failure_code,
+    scripted,
+)
+from tests.adyen_doubles import connected, modification, settings_for
 from tests.scripted_psp import Act, Script, answer, close, http, unused_url
-from tests.waiting import WAIT_S
-
-PAYMENT = "JLCMPCQ8HXSKGK82"
-CALL = authorization()
-RESUMED = replace(CALL, psp_key=CALL.psp_key[:-1] + "2", psp_payment_id=PAYMENT, action_result="X!Y")
-NAMELESS = replace(RESUMED, psp_payment_id=CALL.psp_key)
-CAPTURE = modification(OperationType.CAPTURE, PAYMENT)
-AUTHORISED = {"resultCode": "Authorised", "pspReference": PAYMENT, "merchantReference": CALL.psp_key}
-FIELDS = [
-    "resultCode",
-    "pspReference",
-    "merchantReference",
-    "amount",
-    "action",
-    "status",
-    "refusalReasonCode",
-]
-TRANSIENT = "transient-error: true\r\n"
-
-
-def error(status: int, code: str, error_type: str = "validation") -> dict[str, object]:
-    return {"status": status, "errorCode": code, "message": "No.", "errorType": error_type}
-
-
-@contextmanager
-def scripted(*acts: Act, timeout: str = f"{WAIT_S:g}s") -> Iterator[tuple[Script, AdyenConnector]]:
-    with (
-        Script(list(acts)) as script,
-        connected(settings_for(script.url, ADYEN_TIMEOUT=timeout)) as connector,
-    ):
-        yield script, connector
-
-
-def answered(call: PspCall, *acts: Act) -> Outcome:
-    with scripted(*acts) as (script, connector):
-        outcome = connector.execute(call)
-    assert len(script.requests) == len(acts)
-    return outcome
-
-
-def failure_code(outcome: Outcome) -> str:
-    assert isinstance(outcome, Declined | NotExecuted), outcome
-    return outcome.failure.code
 
 
 def test_an_authorized_payment() -> None:
@@ -196,50 +162,6 @@ def test_the_amount_is_compared_in_adyens_decimals() -> None:
     call = replace(CALL, currency="ISK")
     asked = {**AUTHORISED, "amount": {"value": 100_000, "currency": "ISK"}}
     assert answered(call, answer(200, asked)) == Approved(PAYMENT)
-
-
-@pytest.mark.parametrize(
-    "about",
-    [
-        {"merchantReference": CALL.psp_key},
-        {"merchantReference": RESUMED.psp_key, "pspReference": "ANOTHER"},
-        {"pspReference": PAYMENT},
-    ],
-)
-def test_a_resumed_payment_is_the_same_one_as_before(about: dict[str, str]) -> None:
-    body = {"resultCode": "Authorised", "pspReference": PAYMENT, **about}
-    assert answered(RESUMED, answer(200, body)) == Approved(body["pspReference"])
-
-
-def test_what_a_payer_brings_back_of_another_payment_authorizes_nothing_here() -> None:
-    other = {**AUTHORISED, "merchantReference": authorization().psp_key}
-    assert failure_code(answered(RESUMED, answer(200, other))) == "authentication_failed"
-
-
-def test_an_answer_that_does_not_say_what_it_is_about_is_unknown() -> None:
-    body = {"resultCode": "Authorised", "pspReference": "ANOTHER"}
-    assert isinstance(answered(RESUMED, answer(200, body)), Unknown)
-
-
-@pytest.mark.parametrize("result_code", ["Authorised", "Refused", "Error", "Cancelled", "Pending"])
-def test_what_nothing_names_is_told_by_its_signed_webhook(result_code: str) -> None:
-    """The first answer named no pspReference, and Adyen's own example of the second names no reference."""
-    body = {"resultCode": result_code, "pspReference": PAYMENT}
-    assert answered(NAMELESS, answer(200, body)) == Accepted(PAYMENT)
-
-
-@pytest.mark.parametrize(
-    "body", [{"resultCode": "Authorised"}, {"resultCode": "RedirectShopper", "pspReference": PAYMENT}]
-)
-def test_no_webhook_is_waited_for_that_may_never_come(body: dict[str, str]) -> None:
-    assert isinstance(answered(NAMELESS, answer(200, body)), Unknown)
-
-
-def test_whoever_is_named_is_not_nameless() -> None:
-    own = {**AUTHORISED, "merchantReference": CALL.psp_key}
-    assert answered(NAMELESS, answer(200, own)) == Approved(PAYMENT)
-    other = {**AUTHORISED, "merchantReference": authorization().psp_key}
-    assert failure_code(answered(NAMELESS, answer(200, other))) == "authentication_failed"
 
 
 @pytest.mark.parametrize(
