@@ -66,7 +66,7 @@ STATEMENTS = (
     LEFT JOIN entries AS last ON last.merchant_id = a.merchant_id AND last.account_id = a.id
         AND last.account_version = %(entries)s
     """,
-    # What an index still has in its list of pending texts is read by every look-up, and ANALYZE leaves it there.
+    # Every look-up reads what the index still has in its list of pending texts, and ANALYZE leaves it there.
     "SELECT gin_clean_pending_list('texts_ledger_metadata')",
     "ANALYZE",
 )
