@@ -14,8 +14,8 @@ help: ## Say what there is
 run: install-run ## Start everything here, until Ctrl-C
 	@exec $(BIN)/payflow dev
 
-test: install-dev ## Run all tests; they start what they need
-	@$(BIN)/python -m pytest
+test: install-dev ## Run all tests, in PAYFLOW_TEST_PROCESSES processes (2 when not set); they start what they need
+	@$(BIN)/python -m pytest -n $${PAYFLOW_TEST_PROCESSES:-2} --dist loadfile --no-loadscope-reorder
 
 test-kill: install-dev ## Kill processes at random for PAYFLOW_KILL_S seconds (600 when not set)
 	@PAYFLOW_KILL_S=$${PAYFLOW_KILL_S:-600} $(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_random_kills.py

