@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.folding.submission import Event
 from payflow.domain.ids import bucket_of
 from payflow.domain.intent.evolve import evolve as evolve_intent
@@ -40,8 +41,8 @@ class NumberingBrokenError(Exception):
 def rebuilt(events: Iterable[StoredEvent]) -> Iterator[TableRow]:
     """Rows with their tables; ``events`` come aggregate by aggregate, each in order.
 
-    Not the accounts of the system and no balances: those follow from the entries. Types that this release
-    does not know are skipped. Raises NumberingBrokenError.
+    Not the accounts of the system and no balances: those follow from the entries. What was done about dead
+    letters has no rows. Types that this release does not know are skipped. Raises NumberingBrokenError.
     """
     for (merchant_id, aggregate_id), history in groupby(events, _aggregate):
         known = list(_known(history))
@@ -71,7 +72,7 @@ def _rows(merchant_id: str, aggregate_id: str, known: list[Known]) -> Iterator[T
         yield from _routing(merchant_id, known)
     elif isinstance(first, LedgerEvent):
         yield from _book(merchant_id, known)
-    else:
+    elif not isinstance(first, DeadLetterEvent):
         yield from _intent(merchant_id, aggregate_id, known)
 
 

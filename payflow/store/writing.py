@@ -11,6 +11,7 @@ from payflow.domain.ids import bucket_of
 from payflow.domain.texts import Texts
 from payflow.store import pipelining, rows
 from payflow.store.statement import DictConnection, Statement, columns, insert, insert_columns
+from payflow.store.writing_dead_letters import dead_letter_statements
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.store.writing_routing import routing_statements
@@ -107,6 +108,7 @@ def _statements(
     yield from intent_statements(working, changes, loaded)
     yield from ledger_statements(changes)
     yield from routing_statements(changes)
+    yield from dead_letter_statements(changes)
     yield from _key_statements(changes, key_ttl)
 
 

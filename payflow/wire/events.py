@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
@@ -19,7 +20,7 @@ from payflow.wire.dataclass_codec import fill, parse
 SCHEMA_VERSION = 1
 _AGGREGATES = (
     *("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction"),
-    *("routing", "experiment"),
+    *("routing", "experiment", "dead_letter"),
 )
 
 
@@ -52,6 +53,7 @@ _TYPES = tuple(
         *MerchantEvent.__args__,
         *LedgerEvent.__args__,
         *RoutingEvent.__args__,
+        *DeadLetterEvent.__args__,
     )
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.ledger.transaction import BookedTransaction, DraftTransaction
@@ -36,6 +37,7 @@ EVENT_TYPES: list[Any] = [
     *MerchantEvent.__args__,
     *LedgerEvent.__args__,
     *RoutingEvent.__args__,
+    *DeadLetterEvent.__args__,
 ]
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -83,6 +85,8 @@ def test_names_are_aggregate_and_verb() -> None:
         "attempt.resumed",
         "attempt.strayed",
         "attempt.undone",
+        "dead_letter.discarded",
+        "dead_letter.retried",
         "experiment.started",
         "experiment.stopped",
         "merchant.created",
