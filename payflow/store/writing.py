@@ -15,7 +15,7 @@ from payflow.store.writing_dead_letters import dead_letter_statements
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.store.writing_routing import routing_statements
-from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
+from payflow.wire.events import event_name, schema_version, to_payload
 
 EVENTS = """
     INSERT INTO events (
@@ -119,7 +119,7 @@ def _event_row(event: RecordedEvent) -> tuple[Any, ...]:
         event.aggregate_version,
         bucket_of(event.merchant_id),
         event_name(event.data),
-        SCHEMA_VERSION,
+        schema_version(event.data),
         to_payload(event.data),
         event.occurred_at,
         event.actor,

@@ -82,7 +82,10 @@ class Event(_message.Message):
     type: _builtins.str
     """Name of the kind of event, such as `payment_intent.captured`."""
     schema_version: _builtins.int
-    """Version of the layout of `data` for this type; grows when a field changes its meaning."""
+    """Version of the layout of `data` for this type. It grows when a field changes its meaning, or is added and
+    older events are to have it as well. Older events are read as if they had the newest layout; where a newer
+    release wrote an event in one that is not known here, `data` is left out.
+    """
     merchant_id: _builtins.str
     """The merchant."""
     aggregate_id: _builtins.str
@@ -1093,6 +1096,8 @@ class PaymentIntentCaptured(_message.Message):
     CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_AMOUNT_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PSP_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt that ended so."""
     psp_payment_id: _builtins.str
@@ -1101,6 +1106,10 @@ class PaymentIntentCaptured(_message.Message):
     """Minor units."""
     fee_amount: _builtins.int
     """The platform's fee out of it, in minor units."""
+    currency: _builtins.str
+    """ISO 4217 code of the amounts. Since version 2."""
+    psp_account_id: _builtins.str
+    """The merchant's account at the PSP that took it. Since version 2."""
     @_builtins.property
     def transaction(self) -> Global___BookedTransaction:
         """The posting in the ledger, the hold's release included."""
@@ -1113,10 +1122,12 @@ class PaymentIntentCaptured(_message.Message):
         captured_amount: _builtins.int = ...,
         fee_amount: _builtins.int = ...,
         transaction: Global___BookedTransaction | None = ...,
+        currency: _builtins.str = ...,
+        psp_account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "captured_amount", b"captured_amount", "fee_amount", b"fee_amount", "psp_payment_id", b"psp_payment_id", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "captured_amount", b"captured_amount", "currency", b"currency", "fee_amount", b"fee_amount", "psp_account_id", b"psp_account_id", "psp_payment_id", b"psp_payment_id", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1278,12 +1289,21 @@ class RefundSucceeded(_message.Message):
     ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     PSP_REFUND_ID_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PSP_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """The refund."""
     attempt_id: _builtins.str
     """The attempt that ended so."""
     psp_refund_id: _builtins.str
     """The PSP's own identifier of the refund."""
+    amount: _builtins.int
+    """Minor units. Since version 2."""
+    currency: _builtins.str
+    """ISO 4217 code of the amount. Since version 2."""
+    psp_account_id: _builtins.str
+    """The merchant's account at the PSP that gave it back. Since version 2."""
     @_builtins.property
     def transaction(self) -> Global___BookedTransaction:
         """The posting in the ledger, the hold's release included."""
@@ -1295,10 +1315,13 @@ class RefundSucceeded(_message.Message):
         attempt_id: _builtins.str = ...,
         psp_refund_id: _builtins.str = ...,
         transaction: Global___BookedTransaction | None = ...,
+        amount: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        psp_account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "psp_refund_id", b"psp_refund_id", "refund_id", b"refund_id", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "currency", b"currency", "psp_account_id", b"psp_account_id", "psp_refund_id", b"psp_refund_id", "refund_id", b"refund_id", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,4 +78,4 @@ def test_replay_from_empty_gives_the_same_bytes(database: Database) -> None:
 
 
 def test_an_event_of_an_unknown_type_is_skipped() -> None:
-    assert from_payload("dispute.opened", b"\x00\xff") is None
+    assert from_payload("dispute.opened", 1, b"\x00\xff") is None

@@ -208,7 +208,7 @@ def test_an_event_says_who_discarded_what_and_why(
         assert list(rebuilt(stored)) == []
     finally:
         tables.close()
-    event: Any = from_payload(stored[-1].type, stored[-1].payload)
+    event: Any = from_payload(stored[-1].type, stored[-1].schema_version, stored[-1].payload)
     assert (event.consumer, event.aggregate_id, event.aggregate_version) == (CONSUMER, key.aggregate_id, 1)
     assert (event.event_type, event.reason) == ("payment_intent.captured", "the customer is gone")
 
