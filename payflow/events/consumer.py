@@ -80,8 +80,8 @@ class Consumer:
         stops: Callable[[], bool] = lambda: False,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``name`` is that of inbox and dead letters. ``conninfo`` leads straight to a PostgreSQL database with
-        the tables ``inbox`` and ``dead_letters``. ``stops`` says that nothing new is to be begun.
+        """``name`` is that of inbox and dead letters. ``conninfo`` leads straight to a PostgreSQL database
+        with the tables ``inbox`` and ``dead_letters``. ``stops`` says that nothing new is to be begun.
 
         Closes ``source`` with itself. Raises ValueError for a name that cannot be one.
         """
