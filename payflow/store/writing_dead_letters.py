@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import astuple
+from typing import Any
 
 from payflow.domain.dead_letter import DeadLetterState
 from payflow.domain.folding.working_set import Changes
@@ -16,6 +17,15 @@ DISCARDED = """
     WHERE item.merchant_id = given_up.merchant_id AND item.consumer = given_up.consumer
       AND item.aggregate_id = given_up.aggregate_id AND item.aggregate_version = given_up.aggregate_version
       AND item.state = 'PARKED'
+"""
+
+# As if its consumer had applied it: delivered once more, it is a duplicate. The relay does not look here.
+DONE_WITH = """
+    INSERT INTO inbox AS last (merchant_id, consumer, aggregate_id, aggregate_version)
+    SELECT *
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
+    ON CONFLICT (merchant_id, consumer, aggregate_id)
+        DO UPDATE SET aggregate_version = greatest(last.aggregate_version, excluded.aggregate_version)
 """
 
 RETRIED = """
@@ -41,10 +51,17 @@ RELEASED = """
 
 def dead_letter_statements(changes: Changes) -> Iterable[Statement]:
     """What changed of the merchants' dead letters."""
-    for sql, state in ((DISCARDED, DeadLetterState.DISCARDED), (RETRIED, DeadLetterState.RETRYING)):
-        keys = [astuple(key) for key, after in changes.dead_letters.items() if after is state]
-        if keys:
-            yield Statement(sql, columns(keys), len(keys))
+    discarded = _keys(changes, DeadLetterState.DISCARDED)
+    if discarded:
+        yield Statement(DISCARDED, columns(discarded), len(discarded))
+        yield Statement(DONE_WITH, columns(discarded))
+    retried = _keys(changes, DeadLetterState.RETRYING)
+    if retried:
+        yield Statement(RETRIED, columns(retried), len(retried))
     aggregates = {(key.merchant_id, key.consumer, key.aggregate_id) for key in changes.dead_letters}
     if aggregates:
         yield Statement(RELEASED, columns(sorted(aggregates)))
+
+
+def _keys(changes: Changes, state: DeadLetterState) -> list[tuple[Any, ...]]:
+    return [astuple(key) for key, after in changes.dead_letters.items() if after is state]

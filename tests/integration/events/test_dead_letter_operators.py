@@ -17,7 +17,7 @@ from psycopg import Connection
 from payflow.domain.dead_letter import LetterKey
 from payflow.domain.dead_letter_events import aggregate_id
 from payflow.events.rebuilding import rebuilt
-from payflow.store import dead_letters
+from payflow.store import dead_letters, inbox
 from payflow.store.fresh_tables import FreshTables
 from payflow.v1 import dead_letter_pb2 as pb
 from payflow.wire.events import from_payload
@@ -192,6 +192,8 @@ def test_a_discard_needs_a_reason_is_an_event_and_lets_the_others_go_on(
     discarded = stack.http.post(f"{path(key)}/discard", REASON, key=f"gone {key.id}")
     assert (discarded.status, discarded.json["state"]) == (200, "discarded")
     assert states(connection, key) == {2: "RETRYING", 3: "RETRYING"}
+    aggregate = (key.merchant_id, key.aggregate_id)
+    assert inbox.applied(connection, CONSUMER, [aggregate]) == {aggregate: 1}
     assert stack.http.post(f"{path(key)}/discard", REASON, key=f"gone {key.id}").json == discarded.json
     assert stack.http.post(f"{path(key)}/discard", REASON).error == NOT_FOUND
     assert done(connection, key) == [*before, "dead_letter.discarded"]
