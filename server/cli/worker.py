@@ -21,6 +21,7 @@ def command(kinds: tuple[str, ...]) -> None:
     payments   recovery of payments whose outcome is unknown, PSPs' webhooks, expiry,
                guardrails of experiments, clean-up
     audit      looks again at everything that is stored
+    analytics  adds published events up to daily totals; needs KAFKA_BROKERS or REDIS_URL
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from payflow.events import daily_totals
 from payflow.store.audit_reader import AuditReader, Subject
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
@@ -12,6 +13,7 @@ from payflow.store.webhook_cleaner import delete_old
 from server.config import required_database_url
 from server.wiring import Core
 from server.worker.audit import Audit
+from server.worker.consumers import consuming
 from server.worker.expediting import PAGE, Expediting
 from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
@@ -72,7 +74,13 @@ def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
     return [Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1)]
 
 
+def analytics(core: Core, stops: Callable[[], bool]) -> list[Loop]:
+    """Adds published events up to the read model of daily totals."""
+    return consuming(daily_totals.CONSUMER, daily_totals.add_up, core, stops)
+
+
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
+    "analytics": analytics,
 }
