@@ -33,6 +33,9 @@ COMMANDS = {
     "replay": _Entry(
         "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."
     ),
+    "webhook-endpoints": _Entry(
+        "server.cli.webhook_endpoints", "Tell merchants what happens: endpoints, secrets, deliveries."
+    ),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }
 
