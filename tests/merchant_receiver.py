@@ -69,7 +69,9 @@ class MerchantReceiver:
 
 
 @contextmanager
-def merchant_receiver(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[MerchantReceiver]:
+def merchant_receiver(
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[MerchantReceiver]:
     """Listens on a port of its own until the block ends; with ``tls``, over https at the name ``host``."""
     receiver = MerchantReceiver()
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(receiver)) as server:

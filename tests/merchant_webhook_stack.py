@@ -24,7 +24,7 @@ from tests.event_table import EventTable
 from tests.in_process import InProcess, in_process
 from tests.merchant_receiver import Arrival, MerchantReceiver, merchant_receiver
 
-STEP_MAX = timedelta(minutes=5)
+STEP_MAX = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
@@ -97,7 +97,10 @@ class MerchantWebhookStack:
 @contextmanager
 def merchant_webhook_stack(database: Database, directory: Path) -> Iterator[MerchantWebhookStack]:
     """Everything is closed behind it."""
-    with in_process(database, directory, WEBHOOKS_ALLOW_PRIVATE="1") as payflow, merchant_receiver() as receiver:
+    with (
+        in_process(database, directory, WEBHOOKS_ALLOW_PRIVATE="1") as payflow,
+        merchant_receiver() as receiver,
+    ):
         events = EventTable(database)
         handler = MerchantWebhooks(payflow.clock, MessageEncoders(enum_names))
         consumer = Consumer(NAME, events, handler, database.application_url, now=payflow.clock.now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
@@ -44,7 +43,6 @@ class Sending:
         self._ports = ports
         self._queue = queue
         self._post = post
-        self._jitter = random.Random()
         self._executor = ThreadPoolExecutor(SENDING_MAX, "merchant-webhooks")
         self._sending: set[Future[None]] = set()
 
@@ -101,7 +99,7 @@ class Sending:
 
     def _refused(self, taken: TakenDelivery, endpoint: WebhookEndpoint, answer: Answer) -> None:
         now = self._ports.clock.now()
-        following = put_off(taken, answer, now, self._jitter)
+        following = put_off(taken, answer, now, self._ports.jitter)
         if following.due_at is None:
             settled = self._queue.failed(taken, answer, now, _deadline())
         else:
