@@ -27,6 +27,7 @@ from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
+from payflow.store.merchant_webhooks import MerchantWebhooks
 from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
 from payflow.store.pool import PoolLimits
@@ -54,6 +55,8 @@ from payflow.v1 import (
     refund_pb2_grpc,
     routing_pb2,
     routing_pb2_grpc,
+    webhook_endpoint_pb2,
+    webhook_endpoint_pb2_grpc,
     webhook_pb2,
     webhook_pb2_grpc,
 )
@@ -70,6 +73,7 @@ from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
 from server.rpc.services.routing import Routing
+from server.rpc.services.webhook_endpoints import WebhookEndpoints as WebhookEndpointServicer
 from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -140,6 +144,8 @@ class Core:
             inbox=WebhookInbox(self.pool, self.writes),
             dead_letters=DeadLettersReader(self.pool),
             default_accounts=default_accounts(ConnectorSettings(settings.environment)),
+            merchant_webhooks=MerchantWebhooks(self.pool, self.writes),
+            webhooks_allow_private=settings.webhooks_allow_private,
         )
 
     def close(self) -> None:
@@ -209,6 +215,11 @@ class PayFlowApplication:
                 _service(analytics_pb2, "AnalyticsService"),
                 analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server,
                 Analytics(AnalyticsReader(self._core.pool)),
+            ),
+            Binding(
+                _service(webhook_endpoint_pb2, "WebhookEndpointService"),
+                webhook_endpoint_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
+                WebhookEndpointServicer(ports),
             ),
         )
 

@@ -15,6 +15,7 @@ from payflow.store.writing_dead_letters import dead_letter_statements
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.store.writing_routing import routing_statements
+from payflow.store.writing_webhook_endpoints import webhook_endpoint_statements
 from payflow.wire.events import event_name, schema_version, to_payload
 
 EVENTS = """
@@ -109,6 +110,7 @@ def _statements(
     yield from ledger_statements(changes)
     yield from routing_statements(changes)
     yield from dead_letter_statements(changes)
+    yield from webhook_endpoint_statements(changes)
     yield from _key_statements(changes, key_ttl)
 
 

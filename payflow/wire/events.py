@@ -13,6 +13,7 @@ from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.merchant_webhooks.events import EndpointEvent
 from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _AGGREGATES = (
     *("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction"),
-    *("routing", "experiment", "dead_letter"),
+    *("routing", "experiment", "dead_letter", "webhook_endpoint"),
 )
 
 
@@ -57,6 +58,7 @@ _TYPES = tuple(
         *LedgerEvent.__args__,
         *RoutingEvent.__args__,
         *DeadLetterEvent.__args__,
+        *EndpointEvent.__args__,
     )
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}

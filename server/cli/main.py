@@ -37,6 +37,9 @@ COMMANDS = {
     "dlq": _Entry(
         "server.cli.dlq", "See events that a consumer could not take, and have them tried again or discarded."
     ),
+    "webhook-endpoints": _Entry(
+        "server.cli.webhook_endpoints", "Tell merchants what happens: endpoints, secrets, deliveries."
+    ),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }
 

@@ -22,6 +22,8 @@ def command(kinds: tuple[str, ...]) -> None:
                guardrails of experiments, clean-up
     audit      looks again at everything that is stored
     analytics  adds published events up to daily totals; needs KAFKA_BROKERS or REDIS_URL
+    merchant-webhooks
+               sends merchants the events that their endpoints want
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 
