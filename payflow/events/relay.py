@@ -1,8 +1,9 @@
 """Publishes every committed event at least once, those of an aggregate in their order.
 
-Several relays share the parts of the buckets. A round reads what has settled behind the cursors of the parts that
-this relay holds, publishes it, and moves the cursors up to where everything is delivered: one UPDATE a round.
-Whatever goes wrong, the next round begins at the cursors, so events may be published again, and none is missed.
+Several relays share the parts of the buckets. A round reads what has settled behind the cursors of the parts
+that this relay holds, publishes it, and moves the cursors up to where everything is delivered: one UPDATE a
+round. Whatever goes wrong, the next round begins at the cursors: what is published may be published
+again, and nothing is missed.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from payflow.events.relay_leases import Leases
 from payflow.events.relay_retries import RELAY, Retries
 from payflow.events.topic_log import TopicLog
 from payflow.store import dead_letters
+from payflow.store.horizon import horizon
 from payflow.store.pool import Pool
 from payflow.store.relay_parts import Cursor, Part, RelayParts
 from payflow.store.relay_reader import Outgoing, RelayReader
@@ -135,11 +137,11 @@ class Relay:
 
     def _settled(self, parts: Sequence[Part]) -> list[Outgoing]:
         """Nothing is looked for while no transaction has ended since nothing was found."""
-        horizon = (self._reader.horizon(_deadline()).oldest_open, self._leases.hands)
-        if not parts or horizon == self._read_up_to:
+        now = (horizon(self._pool, _deadline()).oldest_open, self._leases.hands)
+        if not parts or now == self._read_up_to:
             return []
         outgoing = self._reader.next(parts, _deadline())
-        self._read_up_to = (-1, -1) if outgoing else horizon
+        self._read_up_to = (-1, -1) if outgoing else now
         return outgoing
 
     def _held_back(self, outgoing: Sequence[Outgoing]) -> dict[MerchantScoped, int]:

@@ -28,7 +28,7 @@ DATABASE_TIMEOUT_S = 10.0
 
 
 class Retries:
-    """Takes dead letters up again, of the parts that the relay holds: what was parked, then what waits behind."""
+    """Takes up dead letters of the parts that the relay holds: what was parked, then what waits behind it."""
 
     def __init__(
         self, pool: Pool, reader: RelayReader, order: PublishingOrder, now: Callable[[], datetime]
