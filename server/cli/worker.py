@@ -21,6 +21,8 @@ def command(kinds: tuple[str, ...]) -> None:
     payments   recovery of payments whose outcome is unknown, PSPs' webhooks, expiry,
                guardrails of experiments, clean-up
     audit      looks again at everything that is stored
+    sealer     seals the ledger in signed blocks and publishes their heads; needs
+               LEDGER_SIGNING_KEY
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 
