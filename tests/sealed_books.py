@@ -83,7 +83,7 @@ def heads(database: Database) -> list[PublishedHead]:
 
 def copy_of(database: Database, name: str) -> Database:
     """The same again, in a database of its own. Nobody may be connected to the original."""
-    original = psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"]
+    original = str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
     with psycopg.connect(database.owner_url, dbname="postgres", autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(original))

@@ -86,7 +86,7 @@ class KafkaHeads:
     def _end(self, consumer: Consumer, place: str) -> int:
         """Where the log of a place's partition ends; 0 without such a partition."""
         try:
-            partition = TopicPartition(self._topic, int(place.split(":")[0]))
+            partition = TopicPartition(self._topic, int(place.split(":", maxsplit=1)[0]))
             return int(consumer.get_watermark_offsets(partition, TIMEOUT_S)[1])
         except KafkaException as error:
             if error.args[0].code() in GONE:

@@ -37,6 +37,10 @@ class Verifier:
         self._keys = keys
         self._progress = progress
         self._last: dict[int, Block] = {}
+        self.blocks = 0
+        """How many blocks were looked at."""
+        self.not_judged: list[int] = []
+        """Chains of which it cannot be said yet what has to be in them."""
 
     def findings(self) -> Iterator[Finding]:
         """Everything that is wrong."""
@@ -65,6 +69,7 @@ class Verifier:
                 yield from wrong
                 yield from self._leaves(block, by_number.get(header.number, []), entries, bool(wrong))
                 self._last[part] = block
+                self.blocks += 1
                 self._progress(header.entry_count)
         last = self._last.get(part)
         for number in sorted(elsewhere):
@@ -147,6 +152,7 @@ class Verifier:
         for part in sorted({part_of(merchant_id) for merchant_id, _ in unsealed}):
             since = self._sealed_until(part)
             if since is None:
+                self.not_judged.append(part)
                 unsealed -= {one for one in unsealed if part_of(one[0]) == part}
             else:
                 unsealed -= set(self._booked_since(part, since))

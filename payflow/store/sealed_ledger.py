@@ -149,8 +149,10 @@ class SealedLedger:
         self._connection = psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
         self._connection.execute("SET TimeZone TO 'UTC'")
         self._connection.execute(PUBLISHED)
+        self.published = 0
+        """How many published heads there are."""
         with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
-            for one in published:
+            for self.published, one in enumerate(published, 1):
                 copy.write_row(
                     (one.header.part, one.header.number, one.header.head, one.signature, one.key_id)
                 )
