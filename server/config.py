@@ -12,6 +12,7 @@ from server.config_values import (
     UnexpectedValue,
     broker_addresses,
     duration_s,
+    existing_file,
     integer,
     one_of,
     port,
@@ -80,6 +81,11 @@ class Settings:
     kafka_topic_payments: str = _variable("KAFKA_TOPIC_PAYMENTS", "payments.events", text)
     kafka_consumer_group: str = _variable("KAFKA_CONSUMER_GROUP", "payflow-processors", text)
 
+    # Proof: PEM files of the key that signs the ledger's blocks, and of those that may have signed them
+    ledger_signing_key: Path | None = _variable("LEDGER_SIGNING_KEY", None, existing_file)  # noqa: RUF009 (paths)
+    ledger_public_key: Path | None = _variable("LEDGER_PUBLIC_KEY", None, existing_file)  # noqa: RUF009 (paths)
+    kafka_topic_ledger_heads: str | None = _variable("KAFKA_TOPIC_LEDGER_HEADS", None, text)
+
     # Limits of the API; the rate limits are per merchant and per account at a PSP, None is off
     api_timeout_s: float = _variable("API_TIMEOUT", "30s", duration_s)
     api_max_request_bytes: int = _variable("API_MAX_REQUEST_SIZE", "1MB", size_bytes)
@@ -113,6 +119,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.migrate_database_url is None:
             object.__setattr__(self, "migrate_database_url", self.database_url)
+        if self.kafka_topic_ledger_heads is None:
+            object.__setattr__(self, "kafka_topic_ledger_heads", f"{self.kafka_topic_payments}.ledger-heads")
         if self.db_max_idle_conns > self.db_max_open_conns:
             object.__setattr__(self, "db_max_idle_conns", self.db_max_open_conns)
 

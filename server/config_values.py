@@ -6,8 +6,10 @@ what it expects.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from payflow.domain.gcra import RateLimit
@@ -113,6 +115,13 @@ def url(*schemes: str) -> Callable[[str], str]:
         return value
 
     return parse
+
+
+def existing_file(value: str) -> Path:
+    """The path of a file that can be read."""
+    if not (Path(value).is_file() and os.access(value, os.R_OK)):
+        raise UnexpectedValue("the path of a file that can be read")
+    return Path(value)
 
 
 def broker_addresses(value: str) -> str:

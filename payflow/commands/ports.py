@@ -29,6 +29,7 @@ from payflow.domain.ledger.statements import (
 )
 from payflow.domain.merchant.commands import DefaultAccount
 from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.proof.inclusion import InclusionProof
 from payflow.domain.psp_outcome import Gated, OperationType, Outcome
 from payflow.domain.resources import AccountView, OpenAttempt, PaymentIntentView, RefundView, TransactionView
 from payflow.domain.routing.decision import RoutingDecision
@@ -159,6 +160,12 @@ class Ledger(Protocol):
 
         ``versions`` are those that an earlier page found the period to be.
         """
+        ...
+
+    def inclusion_proof(
+        self, merchant_id: str, transaction_id: str, deadline: float
+    ) -> InclusionProof | None:
+        """The proof that a transaction is sealed as it is; None where no such transaction is sealed."""
         ...
 
 

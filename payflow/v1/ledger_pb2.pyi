@@ -1013,6 +1013,132 @@ class GetTransactionRequest(_message.Message):
 Global___GetTransactionRequest: _TypeAlias = GetTransactionRequest  # noqa: Y015
 
 @_typing.final
+class GetInclusionProofRequest(_message.Message):
+    """What GetInclusionProof needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The transaction."""
+    merchant_id: _builtins.str
+    """Optional; a foreign merchant's transaction is NOT_FOUND."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "merchant_id", b"merchant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInclusionProofRequest: _TypeAlias = GetInclusionProofRequest  # noqa: Y015
+
+@_typing.final
+class InclusionProof(_message.Message):
+    """A transaction with its entries, and the way from it to the signed head of the block that it is in. Whoever
+    has the public key can check it by themselves; docs/proof.md says how.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    LEAF_INDEX_FIELD_NUMBER: _builtins.int
+    AUDIT_PATH_FIELD_NUMBER: _builtins.int
+    BLOCK_FIELD_NUMBER: _builtins.int
+    transaction_id: _builtins.str
+    """The transaction."""
+    merchant_id: _builtins.str
+    """The merchant whose book it is in."""
+    content: _builtins.bytes
+    """The transaction with its entries in their canonical form: what the leaf is the hash of."""
+    leaf_index: _builtins.int
+    """Place of the leaf in the block's tree, from 0."""
+    @_builtins.property
+    def audit_path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The hashes from the leaf to the root, nearest first, as in RFC 9162."""
+
+    @_builtins.property
+    def block(self) -> Global___SealedBlock:
+        """The block."""
+
+    def __init__(
+        self,
+        *,
+        transaction_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+        leaf_index: _builtins.int = ...,
+        audit_path: _abc.Iterable[_builtins.bytes] | None = ...,
+        block: Global___SealedBlock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["block", b"block"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_path", b"audit_path", "block", b"block", "content", b"content", "leaf_index", b"leaf_index", "merchant_id", b"merchant_id", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InclusionProof: _TypeAlias = InclusionProof  # noqa: Y015
+
+@_typing.final
+class SealedBlock(_message.Message):
+    """A block of the sealed ledger."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    HEADER_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    TRANSACTION_COUNT_FIELD_NUMBER: _builtins.int
+    SEALED_AT_FIELD_NUMBER: _builtins.int
+    part: _builtins.int
+    """The chain that it belongs to, from 0; a merchant's transactions are all in one."""
+    number: _builtins.int
+    """Its place in the chain, from 1."""
+    header: _builtins.bytes
+    """Its header in its canonical form, which holds the root of its tree and the head of the block before."""
+    head: _builtins.bytes
+    """SHA-256 of the header."""
+    signature: _builtins.bytes
+    """Ed25519 signature of the head."""
+    key_id: _builtins.str
+    """The key that signed: the first 16 hexadecimal digits of the SHA-256 of its public half."""
+    transaction_count: _builtins.int
+    """Leaves of its tree."""
+    @_builtins.property
+    def sealed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was sealed."""
+
+    def __init__(
+        self,
+        *,
+        part: _builtins.int = ...,
+        number: _builtins.int = ...,
+        header: _builtins.bytes = ...,
+        head: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        key_id: _builtins.str = ...,
+        transaction_count: _builtins.int = ...,
+        sealed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sealed_at", b"sealed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head", b"head", "header", b"header", "key_id", b"key_id", "number", b"number", "part", b"part", "sealed_at", b"sealed_at", "signature", b"signature", "transaction_count", b"transaction_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealedBlock: _TypeAlias = SealedBlock  # noqa: Y015
+
+@_typing.final
 class ListTransactionsRequest(_message.Message):
     """What ListTransactions needs."""
 

@@ -66,6 +66,11 @@ class LedgerServiceStub:
                 request_serializer=payflow_dot_v1_dot_ledger__pb2.GetTransactionRequest.SerializeToString,
                 response_deserializer=payflow_dot_v1_dot_ledger__pb2.Transaction.FromString,
                 _registered_method=True)
+        self.GetInclusionProof = channel.unary_unary(
+                '/payflow.v1.LedgerService/GetInclusionProof',
+                request_serializer=payflow_dot_v1_dot_ledger__pb2.GetInclusionProofRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_ledger__pb2.InclusionProof.FromString,
+                _registered_method=True)
         self.ListTransactions = channel.unary_unary(
                 '/payflow.v1.LedgerService/ListTransactions',
                 request_serializer=payflow_dot_v1_dot_ledger__pb2.ListTransactionsRequest.SerializeToString,
@@ -155,6 +160,13 @@ class LedgerServiceServicer:
 
     def GetTransaction(self, request, context):
         """Reads one transaction with its entries.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetInclusionProof(self, request, context):
+        """Proves that a transaction is in the sealed ledger as it is; NOT_FOUND until it is sealed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -255,6 +267,11 @@ def add_LedgerServiceServicer_to_server(servicer, server):
                     servicer.GetTransaction,
                     request_deserializer=payflow_dot_v1_dot_ledger__pb2.GetTransactionRequest.FromString,
                     response_serializer=payflow_dot_v1_dot_ledger__pb2.Transaction.SerializeToString,
+            ),
+            'GetInclusionProof': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInclusionProof,
+                    request_deserializer=payflow_dot_v1_dot_ledger__pb2.GetInclusionProofRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_ledger__pb2.InclusionProof.SerializeToString,
             ),
             'ListTransactions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTransactions,
@@ -466,6 +483,33 @@ class LedgerService:
             '/payflow.v1.LedgerService/GetTransaction',
             payflow_dot_v1_dot_ledger__pb2.GetTransactionRequest.SerializeToString,
             payflow_dot_v1_dot_ledger__pb2.Transaction.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetInclusionProof(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.LedgerService/GetInclusionProof',
+            payflow_dot_v1_dot_ledger__pb2.GetInclusionProofRequest.SerializeToString,
+            payflow_dot_v1_dot_ledger__pb2.InclusionProof.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class LedgerServiceStub:
     """Posts up to 1,000 transactions, each with a result of its own."""
     GetTransaction: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.Transaction]
     """Reads one transaction with its entries."""
+    GetInclusionProof: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.GetInclusionProofRequest, _ledger_pb2.InclusionProof]
+    """Proves that a transaction is in the sealed ledger as it is; NOT_FOUND until it is sealed."""
     ListTransactions: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]
     """Lists a merchant's transactions, newest first, all of them or those that match."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]
@@ -85,6 +87,8 @@ class LedgerServiceAsyncStub(LedgerServiceStub):
     """Posts up to 1,000 transactions, each with a result of its own."""
     GetTransaction: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetTransactionRequest, _ledger_pb2.Transaction]  # type: ignore[assignment]
     """Reads one transaction with its entries."""
+    GetInclusionProof: _aio.UnaryUnaryMultiCallable[_ledger_pb2.GetInclusionProofRequest, _ledger_pb2.InclusionProof]  # type: ignore[assignment]
+    """Proves that a transaction is in the sealed ledger as it is; NOT_FOUND until it is sealed."""
     ListTransactions: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListTransactionsRequest, _ledger_pb2.ListTransactionsResponse]  # type: ignore[assignment]
     """Lists a merchant's transactions, newest first, all of them or those that match."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_ledger_pb2.ListEntriesRequest, _ledger_pb2.ListEntriesResponse]  # type: ignore[assignment]
@@ -156,6 +160,14 @@ class LedgerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ledger_pb2.Transaction, _abc.Awaitable[_ledger_pb2.Transaction]]:
         """Reads one transaction with its entries."""
+
+    @_abc_1.abstractmethod
+    def GetInclusionProof(
+        self,
+        request: _ledger_pb2.GetInclusionProofRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ledger_pb2.InclusionProof, _abc.Awaitable[_ledger_pb2.InclusionProof]]:
+        """Proves that a transaction is in the sealed ledger as it is; NOT_FOUND until it is sealed."""
 
     @_abc_1.abstractmethod
     def ListTransactions(

@@ -19,7 +19,7 @@ COMMANDS = {
     "serve": _Entry("server.cli.serve", "Run the gRPC server."),
     "gateway": _Entry("server.cli.gateway", "Run the HTTP gateway in front of the gRPC server."),
     "worker": _Entry(
-        "server.cli.worker", "Run the workers: recovery, webhooks, expiry, guardrails, audit, clean-up."
+        "server.cli.worker", "Run the workers: recovery, webhooks, expiry, audit, seals, clean-up."
     ),
     "psp-simulator": _Entry("server.cli.psp_simulator", "Run the simulated PSP that test payments go to."),
     "migrate": _Entry("server.cli.migrate", "Bring the database's schema up or down."),
@@ -39,6 +39,9 @@ COMMANDS = {
     ),
     "webhook-endpoints": _Entry(
         "server.cli.webhook_endpoints", "Tell merchants what happens: endpoints, secrets, deliveries."
+    ),
+    "verify": _Entry(
+        "server.cli.verify", "Recompute the sealed ledger, and name what is not as it was sealed."
     ),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }

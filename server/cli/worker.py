@@ -26,6 +26,8 @@ def command(kinds: tuple[str, ...]) -> None:
     analytics  adds published events up to daily totals; needs KAFKA_BROKERS or REDIS_URL
     merchant-webhooks
                sends merchants the events that their endpoints want
+    sealer     seals the ledger in signed blocks and publishes their heads; needs
+               LEDGER_SIGNING_KEY
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 

@@ -25,7 +25,7 @@ from payflow.domain.ledger.transaction import TransactionStatus
 from payflow.domain.resources import TransactionView
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1 import ledger_pb2_grpc
-from payflow.wire import ledger, ledger_reports
+from payflow.wire import ledger, ledger_reports, proof
 from payflow.wire.enums import member_of
 from server.rpc.call import current_call
 from server.rpc.services import page_token
@@ -80,6 +80,17 @@ class LedgerReads(ledger_pb2_grpc.LedgerServiceServicer):
         if view is None:
             raise not_found(TRANSACTION, request.id)
         return ledger.transaction(view)
+
+    def GetInclusionProof(
+        self, request: pb.GetInclusionProofRequest, context: grpc.ServicerContext
+    ) -> pb.InclusionProof:
+        if not request.id:
+            raise invalid_field("id", "is required")
+        merchant_id = self._book_of(TRANSACTION, request.id, request.merchant_id)
+        found = self._ports.ledger.inclusion_proof(merchant_id, request.id, current_call().deadline)
+        if found is None:
+            raise not_found("sealed transaction", request.id)
+        return proof.inclusion_proof(found)
 
     def ListTransactions(
         self, request: pb.ListTransactionsRequest, context: grpc.ServicerContext

@@ -1,0 +1,20 @@
+"""Rows of seal_blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from payflow.domain.proof.block import Block, BlockHeader
+
+BLOCK_COLUMNS = """
+           block.part, block.number, block.previous_head, block.root, block.transaction_count,
+           block.entry_count, block.entries, block.system_identifier, block.xid::text::bigint AS xid,
+           block.sealed_at, block.head, block.signature, block.key_id
+"""
+
+
+def block_of(row: Sequence[Any]) -> Block:
+    """A row of BLOCK_COLUMNS."""
+    *header, head, signature, key_id = row
+    return Block(BlockHeader(*header), head, signature, key_id)
