@@ -112,5 +112,5 @@ def _of_table(
         stored_columns=", ".join(f"stored.{name}" for name in known),
         fresh_columns=", ".join(f"fresh.{name}" for name in known),
     )
-    for row in ask(query, (*columns(owners), rows.to_json(fresh), DIFFERENCES_MAX)):
+    for row in ask(query, (*columns(owners), rows.to_json(fresh), DIFFERENCES_MAX), plan_anew=True):
         yield Difference(table, row["stored"], row["fresh"])

@@ -110,8 +110,8 @@ AGAINST_THE_EVENTS = {
     ),
     "the last event": (
         "DELETE FROM events AS last WHERE starts_with(aggregate_id, 'pi_') AND NOT EXISTS "
-        "(SELECT FROM events AS later WHERE later.merchant_id = last.merchant_id AND later.aggregate_id = last.aggregate_id "
-        "AND later.aggregate_version > last.aggregate_version)",
+        "(SELECT FROM events AS later WHERE later.merchant_id = last.merchant_id "
+        "AND later.aggregate_id = last.aggregate_id AND later.aggregate_version > last.aggregate_version)",
         r"payment_intents: .*version.*: not what the events say",
     ),
     "what happened": (
