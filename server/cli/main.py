@@ -36,7 +36,9 @@ COMMANDS = {
     "dlq": _Entry(
         "server.cli.dlq", "See events that a consumer could not take, and have them tried again or discarded."
     ),
-    "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
+    "webhooks": _Entry(
+        "server.cli.webhooks", "See what PSPs told, and have parked events tried again or discarded."
+    ),
 }
 
 
