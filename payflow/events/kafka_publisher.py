@@ -1,7 +1,7 @@
 """Publishes to a Kafka topic, by librdkafka's idempotent producer.
 
-https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md; how it keeps order through retries is in
-its INTRODUCTION.md under "Idempotent Producer".
+Its settings are in https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md, and how it keeps
+order through retries in INTRODUCTION.md beside it, under "Idempotent Producer".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # not in __all__
 from confluent_kafka.cimpl import NewTopic
 
 from payflow.events.cloud_event import headers_of
@@ -61,7 +61,7 @@ class KafkaPublisher:
     def __init__(self, brokers: str, topic: str, message_bytes_max: int = MESSAGE_BYTES_MAX) -> None:
         """``brokers`` is KAFKA_BROKERS; a topic that is missing is made. Raises PublisherFailedError."""
         self._topic = topic
-        self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0, "error_cb": _tell})
+        self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
         self._partitions = self._ensure_topic()
         settings = SETTINGS | {"message.max.bytes": message_bytes_max}
         self._producer = Producer(settings | {"bootstrap.servers": brokers, "error_cb": _tell})
@@ -78,9 +78,8 @@ class KafkaPublisher:
 
     def ends(self) -> Sequence[int]:
         """See Publisher."""
-        wanted = {
-            TopicPartition(self._topic, number): OffsetSpec.latest() for number in range(self._partitions)
-        }
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        wanted = {TopicPartition(self._topic, number): latest for number in range(self._partitions)}
         try:
             found = self._admin.list_offsets(wanted, request_timeout=TIMEOUT_S)
             ends = {place.partition: future.result(TIMEOUT_S).offset for place, future in found.items()}
@@ -124,7 +123,7 @@ class KafkaPublisher:
         index = len(outcome.delivered)
         outcome.delivered.append(False)
         report = partial(self._report, outcome, index)
-        headers = list(headers_of(event).items())
+        headers: dict[str, str | bytes | None] = {**headers_of(event)}
         while not (outcome.failure or outcome.refused):
             try:
                 self._producer.produce(

@@ -27,7 +27,7 @@ class Outcome:
 
 
 class Publisher(Protocol):
-    """Publishes in order: of what it was given, an event is never there without all before it of its aggregate."""
+    """Publishes in order: an event is never there without those before it of its aggregate."""
 
     def publish(self, events: Iterable[PublishedEvent], goes_on: Callable[[], bool]) -> Outcome:
         """Publishes events until each is there, one is refused, something fails or ``goes_on`` says no.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 import redis
 
@@ -59,7 +60,7 @@ class RedisPublisher:
         """All of them or none."""
         with self._redis.pipeline(transaction=True) as pipeline:
             for event in chunk:
-                fields = headers_of(event) | {"value": event.data}
+                fields: dict[Any, Any] = {**headers_of(event), "value": event.data}
                 pipeline.xadd(self._stream, fields, maxlen=self._entries_max, approximate=True)
             pipeline.execute()
 

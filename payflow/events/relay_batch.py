@@ -1,4 +1,4 @@
-"""One batch of events on its way to the topic: what was delivered, what is given up, what waits behind that."""
+"""A batch of events on its way to the topic: what is delivered, what is given up, what waits behind that."""
 
 from __future__ import annotations
 

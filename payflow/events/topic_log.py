@@ -18,7 +18,7 @@ DATABASE_TIMEOUT_S = 2.0
 
 
 def is_before(ends: Sequence[int], known: Sequence[int]) -> bool:
-    """Whether some partition's log ends before where it is known to have ended; one that is gone ends at 0."""
+    """Whether a partition's log ends before where it is known to have ended; one that is gone ends at 0."""
     return any(end < before for end, before in zip_longest(ends, known, fillvalue=0))
 
 

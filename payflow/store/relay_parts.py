@@ -132,8 +132,7 @@ class RelayParts:
             )
 
     def take(self, numbers: Sequence[int], deadline: float) -> list[Part]:
-        """Those of them that were still free. What another cluster's transactions were counted for, or nothing
-        at all, begins at the beginning."""
+        """Those of them that were still free. Cursors of another cluster begin again at the beginning."""
         rows = self._pool.all(TAKE, (self._relay, self._lease, list(numbers)), deadline)
         known = [_part(row) for row in rows if row["is_of_this_cluster"]]
         foreign = [_part(row) for row in rows if not row["is_of_this_cluster"]]

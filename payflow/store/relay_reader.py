@@ -28,7 +28,7 @@ _BUCKET = f"""
     ORDER BY xid, aggregate_id, aggregate_version)
 """
 
-# Each bucket's range of the index is in order, and so they are merged: of each no more is read than is wanted.
+# Each bucket's range of the index is in order, so they are merged: no more is read of each than is wanted.
 NEXT = f"""
     SELECT part.number, event.merchant_id, event.aggregate_id, event.aggregate_version, event.type,
            event.schema_version, event.payload, event.occurred_at, event.actor, event.correlation_id,
@@ -75,11 +75,6 @@ VERSIONS = f"""
     ORDER BY aggregate_version
 """
 
-HORIZON = """
-    SELECT pg_snapshot_xmin(now)::text::bigint AS oldest_open, pg_snapshot_xmax(now)::text::bigint AS next
-    FROM pg_current_snapshot() AS now
-"""
-
 MERCHANTS_MAX = 100
 
 
@@ -92,14 +87,6 @@ class Outgoing:
     cursor: Cursor
 
 
-@dataclass(frozen=True, slots=True)
-class Horizon:
-    """Transactions before ``oldest_open`` have ended; ``next`` is the first that has not begun."""
-
-    oldest_open: int
-    next: int
-
-
 class RelayReader:
     """Reads at most ``events_max`` events of a part, and few that have ``bytes_max`` before them."""
 
@@ -107,12 +94,6 @@ class RelayReader:
         self._pool = pool
         self._events_max = events_max
         self._bytes_max = bytes_max
-
-    def horizon(self, deadline: float) -> Horizon:
-        """Which transactions have ended."""
-        row = self._pool.one(HORIZON, (), deadline)
-        assert row is not None
-        return Horizon(row["oldest_open"], row["next"])
 
     def next(self, parts: Sequence[Part], deadline: float) -> list[Outgoing]:
         """What is behind the parts' cursors and has settled, part by part, each in order."""
