@@ -39,6 +39,11 @@ class Inbox(Protocol):
         """Makes a parked event due, as if it had never been tried; None where it is not parked."""
         ...
 
+    def discard(
+        self, merchant_id: str, webhook_id: str, reason: str, now: datetime, deadline: float
+    ) -> Webhook | None:
+        """Gives a parked event up; None where it is not parked."""
+        ...
 
 class MerchantWebhooks(Protocol):
     """Knows where merchants are told, and what. Deadlines are in seconds of time.monotonic."""

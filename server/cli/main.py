@@ -43,7 +43,9 @@ COMMANDS = {
     "verify": _Entry(
         "server.cli.verify", "Recompute the sealed ledger, and name what is not as it was sealed."
     ),
-    "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
+    "webhooks": _Entry(
+        "server.cli.webhooks", "See what PSPs told, and have parked events tried again or discarded."
+    ),
 }
 
 

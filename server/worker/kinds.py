@@ -14,6 +14,8 @@ from payflow.store import delivery_cleaner
 from payflow.store.audit_reader import AuditReader, Subject
 from payflow.store.delivery_queue import DeliveryQueue
 from payflow.store.head_cursor import HeadCursor
+from payflow.events.state_audit import StateAudit
+from payflow.store.dead_letters_reader import DeadLettersReader
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from payflow.store.sealing import Sealer
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
@@ -24,6 +26,7 @@ from server.ledger_keys import signing_key
 from server.wiring import Core
 from server.worker.audit import Audit
 from server.worker.consumers import consuming
+from server.worker.dead_letters import DeadLetterFigures
 from server.worker.expediting import PAGE, Expediting
 from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
@@ -53,6 +56,7 @@ SENDING_EVERY_S = 0.25
 SEALING_EVERY_S = 0.5
 SEALING_MEASURED_EVERY_S = 10.0
 HEADS_EVERY_S = 0.5
+DEAD_LETTERS_MEASURED_EVERY_S = 10.0
 
 
 def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
@@ -87,10 +91,15 @@ def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
 
 
 def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Looks again at everything that is stored."""
-    looks = Audit(AuditReader(core.pool), lambda: core.ports.clock.now().timestamp())
-    # Never at once: however much there is to look at, it is to cost the others little.
-    return [Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1)]
+    """Looks again at everything that is stored, and at what waits for an operator."""
+    reads = AuditReader(core.pool).reads() | {Subject.EVENTS: StateAudit(core.pool).slice}
+    looks = Audit(reads, lambda: core.ports.clock.now().timestamp())
+    figures = DeadLetterFigures(DeadLettersReader(core.pool), core.ports.clock.now)
+    return [
+        # Never at once: however much there is to look at, it is to cost the others little.
+        Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1),
+        Loop("dead letters' age", figures.measure, DEAD_LETTERS_MEASURED_EVERY_S, 1),
+    ]
 
 
 def analytics(core: Core, stops: Callable[[], bool]) -> list[Loop]:

@@ -18,7 +18,13 @@ from payflow.wire.dead_letters import dead_letter
 from payflow.wire.enums import member_of
 from server.rpc.call import current_call
 from server.rpc.services import page_token
-from server.rpc.services.calls import changing_call, require_key, respond, scoped_merchant_id
+from server.rpc.services.calls import (
+    changing_call,
+    require_key,
+    required_reason,
+    respond,
+    scoped_merchant_id,
+)
 
 _Changing = pb.RetryDeadLetterRequest | pb.DiscardDeadLetterRequest
 
@@ -60,9 +66,7 @@ class DeadLetters(dead_letter_pb2_grpc.DeadLetterServiceServicer):
         self, request: pb.DiscardDeadLetterRequest, context: grpc.ServicerContext
     ) -> pb.DeadLetter:
         require_key()
-        if not request.reason.strip():
-            raise invalid_field("reason", "is required")
-        reason = fields.text("reason", request.reason, fields.REASON_MAX)
+        reason = required_reason(request.reason)
         command = DiscardDeadLetter(self._key(request), reason)
         return self._answer("DiscardDeadLetter", request, command, context)
 
