@@ -22,6 +22,7 @@ from payflow.store import readiness, response_cache
 from payflow.store.analytics_reader import AnalyticsReader
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
+from payflow.store.dead_letters_reader import DeadLettersReader
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
@@ -41,6 +42,8 @@ from payflow.store.write_pool import write_pool
 from payflow.v1 import (
     analytics_pb2,
     analytics_pb2_grpc,
+    dead_letter_pb2,
+    dead_letter_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     merchant_pb2,
@@ -61,6 +64,7 @@ from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
 from server.rpc.services.analytics import Analytics
+from server.rpc.services.dead_letters import DeadLetters
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
@@ -134,6 +138,7 @@ class Core:
             creates_merchants=True,
             webhook_endpoints=WebhookEndpoints(self.pool),
             inbox=WebhookInbox(self.pool, self.writes),
+            dead_letters=DeadLettersReader(self.pool),
             default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
@@ -199,6 +204,11 @@ class PayFlowApplication:
                 _service(analytics_pb2, "AnalyticsService"),
                 analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server,
                 Analytics(AnalyticsReader(self._core.pool)),
+            ),
+            Binding(
+                _service(dead_letter_pb2, "DeadLetterService"),
+                dead_letter_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+                DeadLetters(ports),
             ),
         )
 
