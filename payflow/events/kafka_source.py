@@ -18,7 +18,7 @@ from payflow.events.source import Message
 log = logging.getLogger(__name__)
 
 # A member that dies is missed after this time.
-SESSION_TIMEOUT_MS = 10_000
+SESSION_S = 10.0
 # A topic that does not exist yet is looked for so often.
 METADATA_EVERY_MS = 5_000
 
@@ -26,7 +26,7 @@ METADATA_EVERY_MS = 5_000
 class KafkaSource:
     """Fulfils payflow.events.source.Source; begins at the oldest message that there is."""
 
-    def __init__(self, brokers: str, topic: str, group: str) -> None:
+    def __init__(self, brokers: str, topic: str, group: str, session_s: float = SESSION_S) -> None:
         """``brokers`` are ``host:port``, with commas between. Connects in the background."""
         self._consumer = Consumer(
             {
@@ -36,7 +36,8 @@ class KafkaSource:
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
-                "session.timeout.ms": SESSION_TIMEOUT_MS,
+                "session.timeout.ms": int(session_s * 1000),
+                "heartbeat.interval.ms": int(session_s * 300),
                 "topic.metadata.refresh.interval.ms": METADATA_EVERY_MS,
                 "error_cb": _tell,
                 "on_commit": _tell_uncommitted,

@@ -22,7 +22,7 @@ from payflow.store.optional_redis import OptionalRedis, RedisAwayError
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5.0
-LEASE_MS = 10_000
+LEASE_S = 10.0
 POLL_S = 0.05
 FROM_THE_START = "0-0"
 
@@ -30,11 +30,12 @@ FROM_THE_START = "0-0"
 class RedisSource:
     """Fulfils payflow.events.source.Source; begins at the oldest entry that there is."""
 
-    def __init__(self, url: str, stream: str, group: str) -> None:
+    def __init__(self, url: str, stream: str, group: str, lease_s: float = LEASE_S) -> None:
         """``stream`` is the topic's name. Connects when it is first asked."""
         self._redis = OptionalRedis(url, 1, timeout_s=TIMEOUT_S)
         self._stream = stream
         self._group = group
+        self._lease_ms = int(lease_s * 1000)
         self._lease = f"{stream}:{group}:reader"
         self._member = uuid.uuid4().hex
         self._last: str | None = None
@@ -81,11 +82,11 @@ class RedisSource:
         return cast(list[Any], client.xrange(self._stream, min=behind, count=batch_max))
 
     def _has_lease(self, client: redis.Redis) -> bool:
-        if client.set(self._lease, self._member, px=LEASE_MS, nx=True):
+        if client.set(self._lease, self._member, px=self._lease_ms, nx=True):
             return True
         if client.get(self._lease) != self._member.encode():
             return False
-        return bool(client.pexpire(self._lease, LEASE_MS))
+        return bool(client.pexpire(self._lease, self._lease_ms))
 
     def _position(self, client: redis.Redis) -> str:
         if not client.exists(self._stream):
