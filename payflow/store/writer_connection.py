@@ -21,7 +21,8 @@ ROLLBACK = "ROLLBACK"
 # serialization failures: after lock_timeout the batch goes ahead without its turn.
 TAKE_TURN = "SELECT pg_advisory_lock(%s, %s)"
 END_TURN = "SELECT pg_advisory_unlock(%s, %s)"
-TURN_CLASS = 0x5061
+COMMITTER_TURNS = 0x5061
+CONSUMER_TURNS = 0x5062
 
 # Index look-ups only: a sequential scan of a small table would put its predicate lock on all of it,
 # and every concurrent batch would conflict.
@@ -47,11 +48,11 @@ CONNECT_TIMEOUT_S = 3
 
 
 class WriterConnection:
-    """Connects when first used and again after ``drop``. ``lane`` has its turn apart from others."""
+    """Connects when first used and again after ``drop``. Each ``lane`` of ``turns`` has its turn apart."""
 
-    def __init__(self, conninfo: str, lane: int) -> None:
+    def __init__(self, conninfo: str, lane: int, turns: int = COMMITTER_TURNS) -> None:
         self._conninfo = conninfo
-        self._turn = (TURN_CLASS, lane)
+        self._turn = (turns, lane)
         self._connection: DictConnection | None = None
         self._transactions = 0
 

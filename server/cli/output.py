@@ -11,7 +11,8 @@ import click
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.gateway.json_encoder import MessageEncoder
+from payflow.wire.json_encoder import MessageEncoders
+from server.gateway.enum_names import enum_names
 
 
 def print_one(resource: Message, as_json: bool) -> None:
@@ -65,7 +66,7 @@ def time_text(at: Timestamp) -> str:
 
 def _values(resource: Message) -> dict[str, Any]:
     descriptor: Any = resource.DESCRIPTOR
-    return MessageEncoder(descriptor, {})(resource)
+    return MessageEncoders(enum_names).of(descriptor)(resource)
 
 
 def _echo_json(value: object) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from payflow.domain.errors import PayFlowError, Reason
+from payflow.wire.json_encoder import MessageEncoder, MessageEncoders
 from server.gateway.backend import Backend
+from server.gateway.enum_names import enum_names
 from server.gateway.in_flight import InFlight
 from server.gateway.json_decoder import MessageDecoder, message_decoder
-from server.gateway.json_encoder import MessageEncoder, message_encoder
 from server.gateway.reply import Reply, json_reply
 from server.gateway.request import Request
 from server.gateway.request_headers import require_json, rpc_metadata
@@ -35,11 +36,11 @@ class RpcEndpoints:
         self._backend = backend
         self._in_flight = InFlight(in_flight_max)
         decoders: dict[str, MessageDecoder] = {}
-        encoders: dict[str, MessageEncoder] = {}
+        encoders = MessageEncoders(enum_names)
         self._codecs = {
             route.rpc.full_name: _Codec(
                 message_decoder(route.rpc.input_type, decoders),
-                message_encoder(route.rpc.output_type, encoders),
+                encoders.of(route.rpc.output_type),
             )
             for route in routes
         }

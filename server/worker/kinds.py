@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
-from payflow.events.heads import BATCH_MAX as HEADS_BATCH_MAX
-from payflow.events.heads import HeadPublisher
 from payflow.store.audit_reader import AuditReader, Subject
-from payflow.store.head_cursor import HeadCursor
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
-from payflow.store.sealing import Sealer
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
 from payflow.store.webhook_cleaner import delete_old
-from server.config import Settings, required_database_url
-from server.heads_topic import heads_topic
-from server.ledger_keys import signing_key
+from server.config import required_database_url
 from server.wiring import Core
 from server.worker.audit import Audit
 from server.worker.expediting import PAGE, Expediting
@@ -24,10 +17,9 @@ from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
-from server.worker.sealing import SHARE, Sealing, measure_lag
+from server.worker.relay import relay
+from server.worker.sealing import sealer
 from server.worker.webhooks import Webhooks
-
-log = logging.getLogger(__name__)
 
 Kind = Callable[[Core, Callable[[], bool]], list[Loop]]
 """Makes the loops; the second argument says whether the process is to stop."""
@@ -42,9 +34,6 @@ CLEANING_EVERY_S = 60.0
 CLEANING_TIMEOUT_S = 30.0
 GUARDRAILS_EVERY_S = 30.0
 AUDIT_EVERY_S = 1.0
-SEALING_EVERY_S = 0.5
-SEALING_MEASURED_EVERY_S = 10.0
-HEADS_EVERY_S = 0.5
 
 
 def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
@@ -85,39 +74,9 @@ def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
     return [Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1)]
 
 
-def sealer(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Seals the ledger in blocks, and publishes their heads."""
-    key = signing_key(core.settings)
-    if key is None:
-        log.warning("the ledger is not sealed: LEDGER_SIGNING_KEY names no key")
-        return []
-    conninfo = required_database_url(core.settings)
-    now = core.ports.clock.now
-    sealing = Sealing(Sealer(conninfo, key, now), now, stops, SHARE * SEALING_EVERY_S)
-
-    def measure() -> int:
-        measure_lag(core.pool, now())
-        return 0
-
-    return [
-        # At once only where it is far behind: the ledger's writers go first.
-        Loop("sealing", sealing.round, SEALING_EVERY_S, 1, sealing.close),
-        Loop("lag of sealing", measure, SEALING_MEASURED_EVERY_S, 1),
-        *_heads(core.settings, conninfo),
-    ]
-
-
-def _heads(settings: Settings, conninfo: str) -> list[Loop]:
-    topic = heads_topic(settings)
-    if topic is None:
-        log.warning("heads of the ledger are not published: neither KAFKA_BROKERS nor REDIS_URL is set")
-        return []
-    publisher = HeadPublisher(HeadCursor(conninfo), topic)
-    return [Loop("heads", publisher.round, HEADS_EVERY_S, HEADS_BATCH_MAX, publisher.close)]
-
-
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
+    "relay": relay,
     "sealer": sealer,
 }

@@ -305,7 +305,7 @@ def test_a_turn_that_somebody_keeps_only_delays(
     database: Database, till: Till, tap: WriterTap, running: Committer
 ) -> None:
     with psycopg.connect(database.owner_url, autocommit=True) as other:
-        other.execute(writer_connection.TAKE_TURN, [writer_connection.TURN_CLASS, 0])
+        other.execute(writer_connection.TAKE_TURN, [writer_connection.COMMITTER_TURNS, 0])
         tap.statements.clear()
         started = time.monotonic()
         created = intent_of(commit(running, till.create()))

@@ -10,17 +10,17 @@ from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorP
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payflow.domain.errors import PayFlowError, Reason
 from payflow.v1 import events_pb2, ledger_pb2, payment_intent_pb2, refund_pb2
+from payflow.wire.json_encoder import MessageEncoders
+from server.gateway.enum_names import enum_names
 from server.gateway.json_decoder import InvalidValue, message_decoder
-from server.gateway.json_encoder import message_encoder
 from server.gateway.json_text import parse_object
 from server.gateway.routes import contract_services
+from tests.random_messages import messages
 
 MESSAGES = sorted(
     {
@@ -32,13 +32,6 @@ MESSAGES = sorted(
     key=lambda message: message.full_name,
 )
 
-INTEGERS = {
-    FieldDescriptor.CPPTYPE_INT32: st.integers(-(2**31), 2**31 - 1),
-    FieldDescriptor.CPPTYPE_INT64: st.integers(-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_BOOL: st.booleans(),
-    FieldDescriptor.CPPTYPE_STRING: st.text(max_size=8),
-}
-
 
 def decode(descriptor: Descriptor, value: Any) -> Message:
     return message_decoder(descriptor, {})(value)
@@ -46,44 +39,7 @@ def decode(descriptor: Descriptor, value: Any) -> Message:
 
 def encode(message: Message) -> dict[str, Any]:
     descriptor: Any = message.DESCRIPTOR
-    return message_encoder(descriptor, {})(message)
-
-
-def values(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    if field.message_type is not None:
-        if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
-            return st.builds(
-                Timestamp, seconds=st.integers(-62135596800, 253402300799), nanos=st.integers(0, 999_999_999)
-            )
-        return messages(field.message_type)
-    if field.enum_type is not None:
-        return st.sampled_from([value.number for value in field.enum_type.values])
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return st.binary(max_size=8)
-    return INTEGERS[field.cpp_type]
-
-
-def messages(descriptor: Descriptor) -> st.SearchStrategy[Message]:
-    fields: dict[str, st.SearchStrategy[Any]] = {}
-    for field in descriptor.fields:
-        if field.containing_oneof is not None and len(field.containing_oneof.fields) > 1:
-            continue
-        if field.message_type is not None and field.message_type.GetOptions().map_entry:
-            entry = field.message_type.fields_by_name
-            fields[field.name] = st.dictionaries(values(entry["key"]), values(entry["value"]), max_size=3)
-        elif field.is_repeated:
-            fields[field.name] = st.lists(values(field), max_size=3)
-        else:
-            fields[field.name] = values(field)
-    several = [
-        st.fixed_dictionaries({field.name: values(field)})
-        for oneof in descriptor.oneofs
-        if len(oneof.fields) > 1
-        for field in oneof.fields
-    ]
-    chosen = st.one_of(st.just({}), *several) if several else st.just({})
-    rest = st.fixed_dictionaries({}, optional=fields)
-    return st.builds(lambda a, b: GetMessageClass(descriptor)(**a, **b), rest, chosen)
+    return MessageEncoders(enum_names).of(descriptor)(message)
 
 
 @pytest.mark.parametrize("descriptor", MESSAGES, ids=lambda descriptor: descriptor.name)

@@ -6,7 +6,8 @@ from typing import Any
 from openapi_spec_validator import validate
 
 from payflow.v1 import payment_intent_pb2
-from server.gateway.json_encoder import message_encoder
+from payflow.wire.json_encoder import MessageEncoders
+from server.gateway.enum_names import enum_names
 from server.gateway.openapi import openapi_document
 from server.gateway.proto_comments import contract_comments
 from server.gateway.routes import contract_services, routes_of
@@ -65,7 +66,8 @@ def test_a_maps_entries_are_query_parameters_of_their_own() -> None:
 def test_schemas_say_what_the_codec_does() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     intent = payment_intent_pb2.PaymentIntent()
-    assert set(schemas["PaymentIntent"]["required"]) == set(message_encoder(intent.DESCRIPTOR, {})(intent))
+    encode = MessageEncoders(enum_names).of(intent.DESCRIPTOR)
+    assert set(schemas["PaymentIntent"]["required"]) == set(encode(intent))
     assert schemas["CreatePaymentIntentRequest"]["additionalProperties"] is False
     assert "required" not in schemas["CreatePaymentIntentRequest"]
     capture = DOCUMENT["paths"]["/v1/payment_intents/{id}/capture"]["post"]

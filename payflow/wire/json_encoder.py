@@ -3,31 +3,49 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.gateway.enum_names import enum_names
-
 Encode = Callable[[Any], Any]
+EnumNames = Callable[[EnumDescriptor], Mapping[int, str]]
+
+
+class MessageEncoders:
+    """The encoders of message types, each made once. ``enum_names`` gives JSON names by number."""
+
+    def __init__(self, enum_names: EnumNames) -> None:
+        self.enum_names = enum_names
+        self._known: dict[str, MessageEncoder] = {}
+
+    def of(self, descriptor: Descriptor) -> MessageEncoder:
+        """The encoder of a message type."""
+        encoder = self._known.get(descriptor.full_name)
+        if encoder is None:
+            # Known before it is complete: a type may contain itself.
+            encoder = self._known[descriptor.full_name] = MessageEncoder()
+            encoder.compile(descriptor, self)
+        return encoder
 
 
 class MessageEncoder:
     """Makes JSON objects from messages of one type.
 
-    Fields without presence are always there, zero or not. Message fields that are not set, and enum
-    fields that are unspecified, are left out. An enum number that this process does not know stays a
-    number. ``known`` holds the encoders that exist already, so that types may contain themselves.
+    Fields without presence are always there, zero or not. Message fields that are not set are left out,
+    and so is an enum field whose zero has no name. An enum number that has none stays a number.
     """
 
-    def __init__(self, descriptor: Descriptor, known: dict[str, MessageEncoder]) -> None:
-        known[descriptor.full_name] = self
-        self._fields = [
-            (field.name, field.has_presence, _field_encoder(field, known)) for field in descriptor.fields
-        ]
+    def __init__(self) -> None:
+        self._fields: list[tuple[str, bool, Encode | None]] = []
+
+    def compile(self, descriptor: Descriptor, encoders: MessageEncoders) -> None:
+        """Makes the converters of the type's fields."""
+        self._fields += (
+            (field.name, field.has_presence, _field_encoder(field, encoders)) for field in descriptor.fields
+        )
 
     def __call__(self, message: Message) -> dict[str, Any]:
         """The JSON object."""
@@ -44,29 +62,24 @@ class MessageEncoder:
         return values
 
 
-def message_encoder(descriptor: Descriptor, known: dict[str, MessageEncoder]) -> MessageEncoder:
-    """The encoder of a message type, made when ``known`` has none yet."""
-    return known.get(descriptor.full_name) or MessageEncoder(descriptor, known)
-
-
-def _field_encoder(field: FieldDescriptor, known: dict[str, MessageEncoder]) -> Encode | None:
+def _field_encoder(field: FieldDescriptor, encoders: MessageEncoders) -> Encode | None:
     entry = field.message_type
     if entry is not None and entry.GetOptions().map_entry:
-        return _map_encoder(_value_encoder(entry.fields_by_name["value"], known))
-    encode = _value_encoder(field, known)
+        return _map_encoder(_value_encoder(entry.fields_by_name["value"], encoders))
+    encode = _value_encoder(field, encoders)
     return _list_encoder(encode) if field.is_repeated else encode
 
 
-def _value_encoder(field: FieldDescriptor, known: dict[str, MessageEncoder]) -> Encode | None:
+def _value_encoder(field: FieldDescriptor, encoders: MessageEncoders) -> Encode | None:
     """None where a value is its own JSON form."""
     if field.message_type is not None:
         if field.message_type.full_name == Timestamp.DESCRIPTOR.full_name:
             return Timestamp.ToJsonString
         if field.message_type.file.package == "google.protobuf":
             raise TypeError(f"{field.full_name}: {field.message_type.full_name} has no JSON form here")
-        return message_encoder(field.message_type, known)
+        return encoders.of(field.message_type)
     if field.enum_type is not None:
-        names = enum_names(field.enum_type)
+        names = encoders.enum_names(field.enum_type)
         return lambda number: names.get(number, number or None)
     if field.type == FieldDescriptor.TYPE_BYTES:
         return lambda value: base64.b64encode(value).decode("ascii")

@@ -1,0 +1,124 @@
+"""Events on the wire: CloudEvents 1.0 in Kafka's binary content mode, their data as protobuf JSON.
+
+Source: CloudEvents specification 1.0.2 and its Kafka protocol binding, https://cloudevents.io. An entry of a
+Redis stream has the same headers as fields, and the data in the field ``value``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+from google.protobuf.descriptor import EnumDescriptor
+
+from payflow.domain.stored_event import StoredEvent
+from payflow.events.published_event import PublishedEvent
+from payflow.wire.events import BY_NAME
+from payflow.wire.json_encoder import MessageEncoders
+
+CONTENT_TYPE = "application/json"
+SPECIFICATION_VERSION = "1.0"
+
+
+class UnpublishableError(ValueError):
+    """An event that this release cannot put on the wire."""
+
+
+class MalformedEventError(ValueError):
+    """What came over the wire is not an event of PayFlow's."""
+
+
+def to_published(stored: StoredEvent) -> PublishedEvent:
+    """The event as consumers get it. Raises UnpublishableError."""
+    known = BY_NAME.get(stored.type)
+    if known is None:
+        raise UnpublishableError(f"this release does not know events of type {stored.type}")
+    message = known.message()
+    descriptor: Any = message.DESCRIPTOR
+    try:
+        message.ParseFromString(stored.payload)
+        data = _to_json(_encoders.of(descriptor)(message))
+    except Exception as error:  # protobuf and JSON each have several ways to say that bytes make no sense
+        raise UnpublishableError(f"the payload is no {stored.type}: {error}") from error
+    return with_data(stored, data)
+
+
+def with_data(stored: StoredEvent, data: bytes) -> PublishedEvent:
+    """The event's envelope around data that are on the wire already."""
+    return PublishedEvent(
+        id=f"{stored.aggregate_id}:{stored.aggregate_version}",
+        type=stored.type,
+        schema_version=stored.schema_version,
+        merchant_id=stored.merchant_id,
+        aggregate_id=stored.aggregate_id,
+        aggregate_version=stored.aggregate_version,
+        occurred_at=stored.occurred_at,
+        actor=stored.actor,
+        correlation_id=stored.correlation_id,
+        causation_id=stored.causation_id,
+        traceparent=stored.traceparent,
+        data=data,
+    )
+
+
+def headers_of(event: PublishedEvent) -> dict[str, str]:
+    """The headers; an attribute that is empty has none, as CloudEvents wants it.
+
+    Ids that callers choose are unique for each merchant only, so the source names the merchant.
+    """
+    headers = {
+        "content-type": CONTENT_TYPE,
+        "ce_specversion": SPECIFICATION_VERSION,
+        "ce_id": event.id,
+        "ce_source": f"/payflow/merchants/{event.merchant_id}",
+        "ce_type": event.type,
+        "ce_time": event.occurred_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "ce_subject": event.aggregate_id,
+        "ce_merchantid": event.merchant_id,
+        "ce_aggregateid": event.aggregate_id,
+        "ce_aggregateversion": str(event.aggregate_version),
+        "ce_schemaversion": str(event.schema_version),
+        "ce_actor": event.actor,
+        "ce_correlationid": event.correlation_id,
+        "ce_causationid": event.causation_id,
+        "traceparent": event.traceparent,
+        "correlation-id": event.correlation_id,
+    }
+    return {name: value for name, value in headers.items() if value}
+
+
+def from_wire(headers: Mapping[str, str], data: bytes) -> PublishedEvent:
+    """The event behind its headers and data. Raises MalformedEventError."""
+    if headers.get("ce_specversion") != SPECIFICATION_VERSION or headers.get("content-type") != CONTENT_TYPE:
+        raise MalformedEventError("the headers are not those of a CloudEvent 1.0 with JSON data")
+    try:
+        return PublishedEvent(
+            id=headers["ce_id"],
+            type=headers["ce_type"],
+            schema_version=int(headers["ce_schemaversion"]),
+            merchant_id=headers["ce_merchantid"],
+            aggregate_id=headers["ce_aggregateid"],
+            aggregate_version=int(headers["ce_aggregateversion"]),
+            occurred_at=datetime.fromisoformat(headers["ce_time"]),
+            actor=headers.get("ce_actor", ""),
+            correlation_id=headers.get("ce_correlationid", ""),
+            causation_id=headers.get("ce_causationid", ""),
+            traceparent=headers.get("traceparent", ""),
+            data=data,
+        )
+    except KeyError as missing:
+        raise MalformedEventError(f"the header {missing} is missing") from missing
+    except ValueError as error:
+        raise MalformedEventError(f"a header does not hold what it should: {error}") from error
+
+
+@cache
+def _full_names(enum: EnumDescriptor) -> Mapping[int, str]:
+    return {value.number: value.name for value in enum.values}
+
+
+_encoders = MessageEncoders(_full_names)
+_to_json = msgspec.json.Encoder().encode
