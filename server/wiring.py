@@ -19,6 +19,7 @@ from payflow.psp.performance import Performance
 from payflow.psp.router import Router
 from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
+from payflow.store.analytics_reader import AnalyticsReader
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
@@ -39,6 +40,8 @@ from payflow.store.webhook_inbox import WebhookInbox
 from payflow.store.webhook_queue import WebhookQueue
 from payflow.store.write_pool import write_pool
 from payflow.v1 import (
+    analytics_pb2,
+    analytics_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     merchant_pb2,
@@ -60,6 +63,7 @@ from server.connectors import ConnectorSettings, load_connectors
 from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
+from server.rpc.services.analytics import Analytics
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
@@ -201,6 +205,11 @@ class PayFlowApplication:
                 _service(webhook_endpoint_pb2, "WebhookEndpointService"),
                 webhook_endpoint_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
                 WebhookEndpointServicer(ports),
+            ),
+            Binding(
+                _service(analytics_pb2, "AnalyticsService"),
+                analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server,
+                Analytics(AnalyticsReader(self._core.pool)),
             ),
         )
 

@@ -30,6 +30,7 @@ COMMANDS = {
         "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
     ),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "analytics": _Entry("server.cli.analytics", "See a merchant's daily totals."),
     "replay": _Entry(
         "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."
     ),

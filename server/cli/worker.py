@@ -21,8 +21,10 @@ def command(kinds: tuple[str, ...]) -> None:
     payments   recovery of payments whose outcome is unknown, PSPs' webhooks, expiry,
                guardrails of experiments, clean-up
     audit      looks again at everything that is stored
+    analytics  adds published events up to daily totals; needs KAFKA_BROKERS or REDIS_URL
     merchant-webhooks
-               sends merchants the events that their endpoints want
+               sends merchants the events that their endpoints want; needs KAFKA_BROKERS or
+               REDIS_URL to hear of new ones
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 
