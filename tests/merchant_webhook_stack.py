@@ -1,4 +1,4 @@
-"""PayFlow in the test's process with its consumer and sender of merchants' webhooks, and a clock that is turned."""
+"""PayFlow in the test's process with its consumer and sender of merchants' webhooks, on a turned clock."""
 
 from __future__ import annotations
 
