@@ -26,6 +26,7 @@ from server.worker.loops import Loop
 from server.worker.merchant_webhooks import Sending
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
+from server.worker.relay import relay
 from server.worker.webhooks import Webhooks
 
 Kind = Callable[[Core, Callable[[], bool]], list[Loop]]
@@ -108,6 +109,7 @@ def merchant_webhooks(core: Core, stops: Callable[[], bool]) -> list[Loop]:
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
+    "relay": relay,
     "analytics": analytics,
     "merchant-webhooks": merchant_webhooks,
 }
