@@ -1,1 +1,1 @@
-DROP TABLE inbox;
+DROP TABLE analytics_freshness, analytics_payments, analytics_daily_totals, inbox;

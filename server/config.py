@@ -18,6 +18,7 @@ from server.config_values import (
     port,
     rate_limit,
     size_bytes,
+    switch,
     text,
     url,
 )
@@ -92,6 +93,9 @@ class Settings:
     rate_limit: RateLimit | None = _variable("RATE_LIMIT", "1000req/min", rate_limit)  # noqa: RUF009 (frozen)
     grpc_processes: int = _variable("GRPC_PROCESSES", "1", integer(1, 64))
     rpc_threads_max: int = _variable("RPC_THREADS_MAX", "200", integer(4, 1024))
+
+    # For development: merchants' webhooks may go to this machine and its networks, by http and to any port
+    webhooks_allow_private: bool = _variable("WEBHOOKS_ALLOW_PRIVATE", "0", switch)
 
     # The circuit breaker of each account at a payment service provider; the rate is in percent
     cb_failure_threshold: int = _variable("CB_FAILURE_THRESHOLD", "5", integer(1, 1000))

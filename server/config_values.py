@@ -95,6 +95,13 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def switch(value: str) -> bool:
+    """``1`` for on and ``0`` for off."""
+    if value not in ("0", "1"):
+        raise UnexpectedValue("1 for on or 0 for off")
+    return value == "1"
+
+
 def url(*schemes: str) -> Callable[[str], str]:
     """A parser for a URL with one of ``schemes``."""
 

@@ -19,12 +19,14 @@ from payflow.psp.performance import Performance
 from payflow.psp.router import Router
 from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
+from payflow.store.analytics_reader import AnalyticsReader
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
 from payflow.store.merchant_directory import MerchantDirectory
+from payflow.store.merchant_webhooks import MerchantWebhooks
 from payflow.store.optional_redis import OptionalRedis
 from payflow.store.payments_reader import PaymentsReader
 from payflow.store.pool import PoolLimits
@@ -38,6 +40,8 @@ from payflow.store.webhook_inbox import WebhookInbox
 from payflow.store.webhook_queue import WebhookQueue
 from payflow.store.write_pool import write_pool
 from payflow.v1 import (
+    analytics_pb2,
+    analytics_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     merchant_pb2,
@@ -48,6 +52,8 @@ from payflow.v1 import (
     refund_pb2_grpc,
     routing_pb2,
     routing_pb2_grpc,
+    webhook_endpoint_pb2,
+    webhook_endpoint_pb2_grpc,
     webhook_pb2,
     webhook_pb2_grpc,
 )
@@ -57,11 +63,13 @@ from server.connectors import ConnectorSettings, load_connectors
 from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
+from server.rpc.services.analytics import Analytics
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
 from server.rpc.services.refunds import Refunds
 from server.rpc.services.routing import Routing
+from server.rpc.services.webhook_endpoints import WebhookEndpoints as WebhookEndpointServicer
 from server.rpc.services.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
@@ -131,6 +139,8 @@ class Core:
             webhook_endpoints=WebhookEndpoints(self.pool),
             inbox=WebhookInbox(self.pool, self.writes),
             default_accounts=default_accounts(ConnectorSettings(settings.environment)),
+            merchant_webhooks=MerchantWebhooks(self.pool, self.writes),
+            webhooks_allow_private=settings.webhooks_allow_private,
         )
 
     def close(self) -> None:
@@ -190,6 +200,16 @@ class PayFlowApplication:
                 _service(webhook_pb2, "WebhookService"),
                 webhook_pb2_grpc.add_WebhookServiceServicer_to_server,
                 Webhooks(ports),
+            ),
+            Binding(
+                _service(webhook_endpoint_pb2, "WebhookEndpointService"),
+                webhook_endpoint_pb2_grpc.add_WebhookEndpointServiceServicer_to_server,
+                WebhookEndpointServicer(ports),
+            ),
+            Binding(
+                _service(analytics_pb2, "AnalyticsService"),
+                analytics_pb2_grpc.add_AnalyticsServiceServicer_to_server,
+                Analytics(AnalyticsReader(self._core.pool)),
             ),
         )
 

@@ -127,6 +127,7 @@ def copied(working: WorkingSet) -> WorkingSet:
         dict(working.transactions),
         dict(working.references),
         dict(working.routings),
+        {owner: dict(found) for owner, found in working.webhook_endpoints.items()},
         working.committed,
     )
 

@@ -20,6 +20,7 @@ from payflow.v1 import (
     refund_pb2,
     refund_pb2_grpc,
     routing_pb2_grpc,
+    webhook_endpoint_pb2_grpc,
     webhook_pb2_grpc,
 )
 from tests.waiting import WAIT_S
@@ -80,6 +81,7 @@ class Caller:
         self.merchants = merchant_pb2_grpc.MerchantServiceStub(self.channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(self.channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self.channel)
+        self.webhook_endpoints = webhook_endpoint_pb2_grpc.WebhookEndpointServiceStub(self.channel)
 
     def __enter__(self) -> Self:
         return self

@@ -32,6 +32,15 @@ from payflow.domain.intent.state import (
 )
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.merchant.commands import CreatePspAccount, UpdateMerchant, UpdatePspAccount
+from payflow.domain.merchant_webhooks.commands import (
+    CreateEndpoint,
+    DeleteEndpoint,
+    GiveUpEndpoint,
+    RotateSecret,
+    TryEndpoint,
+    UpdateEndpoint,
+)
+from payflow.domain.merchant_webhooks.state import DisabledReason, EndpointStatus
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import (
     Accepted,
@@ -102,6 +111,14 @@ class RandomPayments:
             StopExperiment(merchant_id, "exp_0", StopReason.GUARDRAIL, "by-score"),
             SetRoutingRules(merchant_id, BY_SCORE),
             StartExperiment(merchant_id, "exp_1", "by score?", ARMS, Guardrail()),
+            CreateEndpoint(merchant_id, "we_0", "https://shop.example/", "gone soon", ("*",)),
+            CreateEndpoint(merchant_id, "we_1", "https://shop.example/", "", ("*",)),
+            GiveUpEndpoint(merchant_id, "we_1", DisabledReason.DEAD),
+            UpdateEndpoint(merchant_id, "we_1", event_types=("refund.*",), status=EndpointStatus.ENABLED),
+            RotateSecret(merchant_id, "we_1"),
+            TryEndpoint(merchant_id, "we_1"),
+            UpdateEndpoint(merchant_id, "we_1", status=EndpointStatus.DISABLED),
+            DeleteEndpoint(merchant_id, "we_0"),
         )
         for command in commands:
             commit(self.pipeline, self.till.submission(command))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
+from payflow.commands.webhook_ports import Inbox, MerchantWebhooks, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import IdempotencyClaim, Result, Submission
@@ -285,7 +285,8 @@ class Ports:
     ``route`` decides where a new authorization goes, before a deadline. ``learn`` takes note of how an
     authorization went and how long it took, in seconds. ``jitter`` spreads repeats, which ``sleep`` waits
     for. ``creates_merchants`` makes unknown merchants on first use, in test mode; ``default_accounts`` are
-    those of a new merchant in test mode.
+    those of a new merchant in test mode. ``webhooks_allow_private`` lets merchants' webhooks go to a
+    developer's machine and network.
     """
 
     clock: Clock
@@ -310,3 +311,5 @@ class Ports:
     webhook_endpoints: WebhookEndpoints
     inbox: Inbox
     default_accounts: tuple[DefaultAccount, ...]
+    merchant_webhooks: MerchantWebhooks
+    webhooks_allow_private: bool

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Protocol
 
 from payflow.domain.endpoint import Endpoint
+from payflow.domain.merchant_webhooks.delivery import DeliveryRecord, DeliveryState
+from payflow.domain.merchant_webhooks.state import WebhookEndpoint
 from payflow.domain.webhook import Receipt, ReceivedEvent, Webhook, WebhookFilter
 
 
@@ -35,4 +37,54 @@ class Inbox(Protocol):
 
     def retry(self, merchant_id: str, webhook_id: str, now: datetime, deadline: float) -> Webhook | None:
         """Makes a parked event due, as if it had never been tried; None where it is not parked."""
+        ...
+
+
+class MerchantWebhooks(Protocol):
+    """Knows where merchants are told, and what. Deadlines are in seconds of time.monotonic."""
+
+    @property
+    def master_key(self) -> bytes:
+        """What endpoints' secrets are derived from."""
+        ...
+
+    def secret(self, endpoint: WebhookEndpoint) -> str:
+        """The current secret of an endpoint."""
+        ...
+
+    def endpoint(self, merchant_id: str, endpoint_id: str, deadline: float) -> WebhookEndpoint | None:
+        """One endpoint, or None."""
+        ...
+
+    def endpoints(self, merchant_id: str, deadline: float) -> list[WebhookEndpoint]:
+        """All of a merchant's, oldest first."""
+        ...
+
+    def deliveries(
+        self,
+        endpoint: WebhookEndpoint,
+        state: DeliveryState | None,
+        before: str,
+        limit: int,
+        deadline: float,
+    ) -> list[DeliveryRecord]:
+        """Deliveries, newest first, older than ``before``; empty starts at the newest."""
+        ...
+
+    def redeliver(
+        self, endpoint: WebhookEndpoint, delivery_id: str, key: str, now: datetime, deadline: float
+    ) -> DeliveryRecord | None:
+        """Has one sent again, once for each ``key``, unless it waits already. None where there is none."""
+        ...
+
+    def redeliver_failed(
+        self,
+        endpoint: WebhookEndpoint,
+        since: datetime,
+        key: str,
+        now: datetime,
+        limit: int,
+        deadline: float,
+    ) -> int:
+        """Has those that failed of events since an instant sent again, oldest first, and says how many."""
         ...

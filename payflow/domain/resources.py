@@ -10,6 +10,7 @@ from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent,
 from payflow.domain.ledger.account import Account
 from payflow.domain.ledger.transaction import RecordedTransaction
 from payflow.domain.merchant.state import Merchant, PspAccount
+from payflow.domain.merchant_webhooks.state import WebhookEndpoint
 from payflow.domain.routing.experiment import Experiment
 from payflow.domain.routing.state import RulesVersion
 from payflow.domain.texts import Texts
@@ -75,6 +76,7 @@ Resource = (
     | BulkResult
     | RulesVersion
     | Experiment
+    | WebhookEndpoint
 )
 
 

@@ -22,6 +22,9 @@ from payflow.domain.ledger.transaction import NO_TERMS, BookedTransaction, Terms
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.merchant_webhooks.events import EndpointEvent
+from payflow.domain.merchant_webhooks.evolve import evolve as evolve_endpoint
+from payflow.domain.merchant_webhooks.state import WebhookEndpoint
 from payflow.domain.routing.events import RoutingEvent, RoutingRulesSet
 from payflow.domain.routing.evolve import evolve as evolve_routing
 from payflow.domain.routing.state import Routing
@@ -69,6 +72,8 @@ def _rows(merchant_id: str, aggregate_id: str, known: list[Known]) -> Iterator[T
         yield from _merchant(merchant_id, known)
     elif isinstance(first, RoutingEvent):
         yield from _routing(merchant_id, known)
+    elif isinstance(first, EndpointEvent):
+        yield from _webhook_endpoint(merchant_id, aggregate_id, known)
     elif isinstance(first, LedgerEvent):
         yield from _book(merchant_id, known)
     else:
@@ -96,6 +101,14 @@ def _routing(merchant_id: str, known: list[Known]) -> Iterator[TableRow]:
             experiments[routing.experiment.id] = routing.experiment
     for experiment in experiments.values():
         yield "routing_experiments", rows.bucketed(experiment)
+
+
+def _webhook_endpoint(merchant_id: str, endpoint_id: str, known: list[Known]) -> Iterator[TableRow]:
+    endpoint: WebhookEndpoint | None = None
+    for stored, event in known:
+        endpoint = evolve_endpoint(endpoint, merchant_id, endpoint_id, event, stored.occurred_at)
+    if endpoint is not None:
+        yield "webhook_endpoints", rows.bucketed(endpoint)
 
 
 def _intent(merchant_id: str, intent_id: str, known: list[Known]) -> Iterator[TableRow]:

@@ -23,6 +23,7 @@ KEYS = {
     "psp_attempts": ("merchant_id", "payment_intent_id", "id"),
     "routing_rules": ("merchant_id", "version"),
     "routing_experiments": ("merchant_id", "id"),
+    "webhook_endpoints": ("merchant_id", "id"),
     "transactions": ("merchant_id", "id"),
     "entries": ("merchant_id", "account_id", "account_version"),
     "accounts": ("merchant_id", "id"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from payflow.domain.folding.submission import Submission
+from payflow.domain.folding.submission import OtherCommand, Submission
 from payflow.domain.folding.working_set import KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.ids import slot_candidates
 from payflow.domain.intent.commands import (
@@ -19,14 +19,13 @@ from payflow.domain.intent.commands import (
     StartRefund,
 )
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
-from payflow.domain.ledger.commands import LedgerCommand
 from payflow.domain.ledger.posting_rules import Book
-from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
-from payflow.domain.routing.commands import RoutingCommand
+from payflow.domain.merchant.commands import CreateMerchant
 from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
 from payflow.store.loading_routing import RoutingLoading
+from payflow.store.loading_webhook_endpoints import WebhookEndpointsLoading
 from payflow.store.statement import DictConnection, columns, unique
 
 # Every join starts from the wanted keys and looks each up by a primary key or a named index.
@@ -106,7 +105,7 @@ class _Loading:
         intents = unique(
             (command.merchant_id, command.intent_id)
             for command in commands
-            if not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | CreateIntent)
+            if not isinstance(command, OtherCommand | CreateIntent)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
         noticed = [one for one in commands if isinstance(one, ApplyNotice)]
@@ -121,6 +120,7 @@ class _Loading:
         self._connection = connection
         self._ledger = LedgerLoading(connection, submissions)
         self._routing = RoutingLoading(connection, submissions)
+        self._webhook_endpoints = WebhookEndpointsLoading(connection, submissions)
         execute = connection.execute
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
@@ -161,6 +161,7 @@ class _Loading:
         )
         self._ledger.add_to(working)
         self._routing.add_to(working)
+        self._webhook_endpoints.add_to(working)
         return working
 
     def _key(self, row: rows.Row) -> KeyRecord | None:

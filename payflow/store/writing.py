@@ -14,6 +14,7 @@ from payflow.store.statement import DictConnection, Statement, columns, insert, 
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.store.writing_routing import routing_statements
+from payflow.store.writing_webhook_endpoints import webhook_endpoint_statements
 from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
 
 EVENTS = """
@@ -107,6 +108,7 @@ def _statements(
     yield from intent_statements(working, changes, loaded)
     yield from ledger_statements(changes)
     yield from routing_statements(changes)
+    yield from webhook_endpoint_statements(changes)
     yield from _key_statements(changes, key_ttl)
 
 

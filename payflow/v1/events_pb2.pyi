@@ -12,6 +12,7 @@ from payflow.v1 import ledger_pb2 as _ledger_pb2
 from payflow.v1 import merchant_pb2 as _merchant_pb2
 from payflow.v1 import payment_types_pb2 as _payment_types_pb2
 from payflow.v1 import routing_pb2 as _routing_pb2
+from payflow.v1 import webhook_endpoint_pb2 as _webhook_endpoint_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -75,6 +76,13 @@ class Event(_message.Message):
     ROUTING_RULES_SET_FIELD_NUMBER: _builtins.int
     EXPERIMENT_STARTED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_STOPPED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_CREATED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_UPDATED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_ENABLED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_DISABLED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_DELETED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_SECRET_ROTATED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_ENDPOINT_TESTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier: the aggregate's id, `:` and the aggregate version."""
     type: _builtins.str
@@ -84,8 +92,8 @@ class Event(_message.Message):
     merchant_id: _builtins.str
     """The merchant."""
     aggregate_id: _builtins.str
-    """What it happened to: a payment intent's id (its refunds included), a transaction's id, or `merchant:`,
-    `account:` or `routing:` and an id.
+    """What it happened to: a payment intent's id (its refunds included), a transaction's id, a webhook
+    endpoint's id, or `merchant:`, `account:` or `routing:` and an id.
     """
     aggregate_version: _builtins.int
     """Position in the aggregate's history, contiguous from 1."""
@@ -229,6 +237,34 @@ class Event(_message.Message):
     def experiment_stopped(self) -> Global___ExperimentStopped:
         """An experiment was stopped."""
 
+    @_builtins.property
+    def webhook_endpoint_created(self) -> Global___WebhookEndpointCreated:
+        """An endpoint for a merchant's webhooks was added."""
+
+    @_builtins.property
+    def webhook_endpoint_updated(self) -> Global___WebhookEndpointUpdated:
+        """An endpoint was changed."""
+
+    @_builtins.property
+    def webhook_endpoint_enabled(self) -> Global___WebhookEndpointEnabled:
+        """A disabled endpoint was enabled again."""
+
+    @_builtins.property
+    def webhook_endpoint_disabled(self) -> Global___WebhookEndpointDisabled:
+        """An endpoint was disabled."""
+
+    @_builtins.property
+    def webhook_endpoint_deleted(self) -> Global___WebhookEndpointDeleted:
+        """An endpoint was removed."""
+
+    @_builtins.property
+    def webhook_endpoint_secret_rotated(self) -> Global___WebhookEndpointSecretRotated:
+        """An endpoint has a new secret."""
+
+    @_builtins.property
+    def webhook_endpoint_tested(self) -> Global___WebhookEndpointTested:
+        """Somebody wants to see whether an endpoint is told."""
+
     def __init__(
         self,
         *,
@@ -275,12 +311,19 @@ class Event(_message.Message):
         routing_rules_set: Global___RoutingRulesSet | None = ...,
         experiment_started: Global___ExperimentStarted | None = ...,
         experiment_stopped: Global___ExperimentStopped | None = ...,
+        webhook_endpoint_created: Global___WebhookEndpointCreated | None = ...,
+        webhook_endpoint_updated: Global___WebhookEndpointUpdated | None = ...,
+        webhook_endpoint_enabled: Global___WebhookEndpointEnabled | None = ...,
+        webhook_endpoint_disabled: Global___WebhookEndpointDisabled | None = ...,
+        webhook_endpoint_deleted: Global___WebhookEndpointDeleted | None = ...,
+        webhook_endpoint_secret_rotated: Global___WebhookEndpointSecretRotated | None = ...,
+        webhook_endpoint_tested: Global___WebhookEndpointTested | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "webhook_endpoint_created", b"webhook_endpoint_created", "webhook_endpoint_deleted", b"webhook_endpoint_deleted", "webhook_endpoint_disabled", b"webhook_endpoint_disabled", "webhook_endpoint_enabled", b"webhook_endpoint_enabled", "webhook_endpoint_secret_rotated", b"webhook_endpoint_secret_rotated", "webhook_endpoint_tested", b"webhook_endpoint_tested", "webhook_endpoint_updated", b"webhook_endpoint_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type", "webhook_endpoint_created", b"webhook_endpoint_created", "webhook_endpoint_deleted", b"webhook_endpoint_deleted", "webhook_endpoint_disabled", b"webhook_endpoint_disabled", "webhook_endpoint_enabled", b"webhook_endpoint_enabled", "webhook_endpoint_secret_rotated", b"webhook_endpoint_secret_rotated", "webhook_endpoint_tested", b"webhook_endpoint_tested", "webhook_endpoint_updated", b"webhook_endpoint_updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped"]  # noqa: Y015
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped", "webhook_endpoint_created", "webhook_endpoint_updated", "webhook_endpoint_enabled", "webhook_endpoint_disabled", "webhook_endpoint_deleted", "webhook_endpoint_secret_rotated", "webhook_endpoint_tested"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
@@ -1627,3 +1670,164 @@ class ExperimentStopped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExperimentStopped: _TypeAlias = ExperimentStopped  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointCreated(_message.Message):
+    """An endpoint for a merchant's webhooks was added. Its secret is derived from its id and a generation, the
+    first of which is 1, and is in no event.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where webhooks are posted to."""
+    description: _builtins.str
+    """For people."""
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The types of events that are sent, or patterns of them."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        description: _builtins.str = ...,
+        event_types: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "event_types", b"event_types", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointCreated: _TypeAlias = WebhookEndpointCreated  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointUpdated(_message.Message):
+    """An endpoint was changed; every field is as it is from now on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    URL_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where webhooks are posted to."""
+    description: _builtins.str
+    """For people."""
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The types of events that are sent, or patterns of them."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        description: _builtins.str = ...,
+        event_types: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "event_types", b"event_types", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointUpdated: _TypeAlias = WebhookEndpointUpdated  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointEnabled(_message.Message):
+    """A disabled endpoint was enabled again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointEnabled: _TypeAlias = WebhookEndpointEnabled  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointDisabled(_message.Message):
+    """An endpoint was disabled."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _webhook_endpoint_pb2.WebhookEndpointDisabledReason.ValueType
+    """Why."""
+    def __init__(
+        self,
+        *,
+        reason: _webhook_endpoint_pb2.WebhookEndpointDisabledReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointDisabled: _TypeAlias = WebhookEndpointDisabled  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointDeleted(_message.Message):
+    """An endpoint was removed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointDeleted: _TypeAlias = WebhookEndpointDeleted  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointSecretRotated(_message.Message):
+    """An endpoint has a new secret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """The secret's generation, from which it is derived."""
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointSecretRotated: _TypeAlias = WebhookEndpointSecretRotated  # noqa: Y015
+
+@_typing.final
+class WebhookEndpointTested(_message.Message):
+    """Somebody wants to see whether an endpoint is told: this event is sent to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookEndpointTested: _TypeAlias = WebhookEndpointTested  # noqa: Y015

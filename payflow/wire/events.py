@@ -11,6 +11,7 @@ from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.merchant_webhooks.events import EndpointEvent
 from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
@@ -19,7 +20,7 @@ from payflow.wire.dataclass_codec import fill, parse
 SCHEMA_VERSION = 1
 _AGGREGATES = (
     *("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction"),
-    *("routing", "experiment"),
+    *("routing", "experiment", "webhook_endpoint"),
 )
 
 
@@ -52,6 +53,7 @@ _TYPES = tuple(
         *MerchantEvent.__args__,
         *LedgerEvent.__args__,
         *RoutingEvent.__args__,
+        *EndpointEvent.__args__,
     )
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}

@@ -30,11 +30,15 @@ COMMANDS = {
         "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
     ),
     "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "analytics": _Entry("server.cli.analytics", "See a merchant's daily totals."),
     "replay": _Entry(
         "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."
     ),
     "verify": _Entry(
         "server.cli.verify", "Recompute the sealed ledger, and name what is not as it was sealed."
+    ),
+    "webhook-endpoints": _Entry(
+        "server.cli.webhook_endpoints", "Tell merchants what happens: endpoints, secrets, deliveries."
     ),
     "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
 }

@@ -14,10 +14,12 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 
+from payflow.v1.analytics_pb2_grpc import AnalyticsServiceStub
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
 from payflow.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
 from payflow.v1.routing_pb2_grpc import RoutingServiceStub
+from payflow.v1.webhook_endpoint_pb2_grpc import WebhookEndpointServiceStub
 from payflow.v1.webhook_pb2_grpc import WebhookServiceStub
 from server.config import Settings
 
@@ -68,6 +70,20 @@ def webhook_service(address: str | None) -> Iterator[WebhookServiceStub]:
     """The webhook service of the server at ``address``."""
     with _channel(address) as channel:
         yield WebhookServiceStub(channel)
+
+
+@contextmanager
+def webhook_endpoint_service(address: str | None) -> Iterator[WebhookEndpointServiceStub]:
+    """The service of merchants' webhook endpoints of the server at ``address``."""
+    with _channel(address) as channel:
+        yield WebhookEndpointServiceStub(channel)
+
+
+@contextmanager
+def analytics_service(address: str | None) -> Iterator[AnalyticsServiceStub]:
+    """The analytics service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield AnalyticsServiceStub(channel)
 
 
 @contextmanager

@@ -31,7 +31,7 @@ class PayflowProcesses:
         self._data_dir = data_dir
         self._host = "127.0.0.1" if settings.bind_host == "0.0.0.0" else settings.bind_host
         self._simulators = dev_simulators(environ, data_dir)
-        defaults = {"RATE_LIMIT": "off", "LOG_FORMAT": "console"}
+        defaults = {"RATE_LIMIT": "off", "LOG_FORMAT": "console", "WEBHOOKS_ALLOW_PRIVATE": "1"}
         inherited = {
             name: value for name, value in environ.items() if name != "MIGRATE_DATABASE_URL" and value
         }

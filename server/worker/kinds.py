@@ -5,16 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from payflow.events import daily_totals
+from payflow.events.merchant_webhooks import CONSUMER, MerchantWebhooks
+from payflow.events.webhook_post import WebhookPost
+from payflow.store import delivery_cleaner
 from payflow.store.audit_reader import AuditReader, Subject
+from payflow.store.delivery_queue import DeliveryQueue
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
 from payflow.store.webhook_cleaner import delete_old
+from payflow.wire.json_encoder import MessageEncoders
 from server.config import required_database_url
+from server.gateway.enum_names import enum_names
 from server.wiring import Core
 from server.worker.audit import Audit
+from server.worker.consumers import consuming
 from server.worker.expediting import PAGE, Expediting
 from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
+from server.worker.merchant_webhooks import Sending
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
 from server.worker.relay import relay
@@ -34,6 +43,7 @@ CLEANING_EVERY_S = 60.0
 CLEANING_TIMEOUT_S = 30.0
 GUARDRAILS_EVERY_S = 30.0
 AUDIT_EVERY_S = 1.0
+SENDING_EVERY_S = 0.25
 
 
 def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
@@ -74,9 +84,34 @@ def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
     return [Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1)]
 
 
+def analytics(core: Core, stops: Callable[[], bool]) -> list[Loop]:
+    """Adds published events up to the read model of daily totals."""
+    return consuming(daily_totals.CONSUMER, daily_totals.add_up, core, stops)
+
+
+def merchant_webhooks(core: Core, stops: Callable[[], bool]) -> list[Loop]:
+    """Puts published events on their way to merchants' endpoints, and sends what is due."""
+    handler = MerchantWebhooks(core.ports.clock, MessageEncoders(enum_names))
+    post = WebhookPost(core.settings.webhooks_allow_private)
+    sending = Sending(core.ports, DeliveryQueue(core.writes), post)
+
+    def clean() -> int:
+        deadline = time.monotonic() + CLEANING_TIMEOUT_S
+        return delivery_cleaner.delete_old(core.writes, core.ports.clock.now(), deadline)
+
+    return [
+        *consuming(CONSUMER, handler, core, stops),
+        # Until nothing is found: what comes behind another event of its object is in the next batch.
+        Loop("merchant webhooks", sending.due, SENDING_EVERY_S, 1, sending.close),
+        Loop("cleaning of deliveries", clean, CLEANING_EVERY_S, delivery_cleaner.BATCH_MAX),
+    ]
+
+
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
     "relay": relay,
     "sealer": sealer,
+    "analytics": analytics,
+    "merchant-webhooks": merchant_webhooks,
 }

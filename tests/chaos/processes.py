@@ -66,6 +66,8 @@ class Process:
             sleep=self._sleep,
             creates_merchants=False,
             webhook_endpoints=nothing,
+            merchant_webhooks=nothing,
+            webhooks_allow_private=False,
             inbox=nothing,
             default_accounts=(),
         )

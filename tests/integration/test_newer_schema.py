@@ -18,6 +18,7 @@ TABLES = (
     "psp_accounts",
     "routing_rules",
     "routing_experiments",
+    "webhook_endpoints",
     "payment_intents",
     "refunds",
     "psp_attempts",

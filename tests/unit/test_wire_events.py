@@ -16,6 +16,7 @@ from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.ledger.transaction import BookedTransaction, DraftTransaction
 from payflow.domain.merchant.events import MerchantEvent
+from payflow.domain.merchant_webhooks.events import EndpointEvent
 from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
@@ -36,6 +37,7 @@ EVENT_TYPES: list[Any] = [
     *MerchantEvent.__args__,
     *LedgerEvent.__args__,
     *RoutingEvent.__args__,
+    *EndpointEvent.__args__,
 ]
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
@@ -64,7 +66,8 @@ def assert_same_fields(domain: Any, descriptor: Any) -> int:
 
 @pytest.mark.parametrize("domain", EVENT_TYPES, ids=lambda one: one.__name__)
 def test_event_and_message_have_the_same_fields(domain: Any) -> None:
-    assert assert_same_fields(domain, BY_DOMAIN[domain].message.DESCRIPTOR) > 0
+    compared = assert_same_fields(domain, BY_DOMAIN[domain].message.DESCRIPTOR)
+    assert compared > 0 or not fields(domain)
 
 
 def test_every_message_of_the_envelope_has_its_event() -> None:
@@ -108,6 +111,13 @@ def test_names_are_aggregate_and_verb() -> None:
         "transaction.held",
         "transaction.posted",
         "transaction.resolved",
+        "webhook_endpoint.created",
+        "webhook_endpoint.deleted",
+        "webhook_endpoint.disabled",
+        "webhook_endpoint.enabled",
+        "webhook_endpoint.secret_rotated",
+        "webhook_endpoint.tested",
+        "webhook_endpoint.updated",
     ]
 
 

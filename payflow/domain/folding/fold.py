@@ -21,10 +21,12 @@ from payflow.domain.folding.submission import (
     Command,
     DueCall,
     Event,
+    OtherCommand,
     Refused,
     Result,
     Submission,
 )
+from payflow.domain.folding.webhook_endpoints import fold_webhook_endpoints
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.intent.commands import (
     ApplyNotice,
@@ -44,6 +46,7 @@ from payflow.domain.merchant.commands import CreatePspAccount, MerchantCommand, 
 from payflow.domain.merchant.decide import decide as decide_merchant
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant, aggregate_id
+from payflow.domain.merchant_webhooks.commands import EndpointCommand
 from payflow.domain.resources import Resource, view
 from payflow.domain.routing.commands import RoutingCommand
 
@@ -94,7 +97,7 @@ class Fold:
 
     def _attempt_of(self, record: KeyRecord, command: Command) -> Attempt | None:
         """The attempt behind a key; None where the key was given to a command about something else."""
-        if isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand):
+        if isinstance(command, OtherCommand):
             return None
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
@@ -103,7 +106,7 @@ class Fold:
         command = submission.command
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
-        if isinstance(command, LedgerCommand | RoutingCommand):
+        if isinstance(command, LedgerCommand | RoutingCommand | EndpointCommand):
             # Callers' commands carry a key, which answers them; the worker's need no answer.
             return Applied(None)
         aggregate = self._aggregate(command)
@@ -125,6 +128,8 @@ class Fold:
             applied = LedgerFold(self.working, self.changes, submission).apply(command)
         elif isinstance(command, RoutingCommand):
             applied = fold_routing(self.working, self.changes, submission, command)
+        elif isinstance(command, EndpointCommand):
+            applied = fold_webhook_endpoints(self.working, self.changes, submission, command)
         else:
             applied = self._intent(submission, command)
         if submission.claim is not None and applied.events:
@@ -262,7 +267,7 @@ class Fold:
             self.working.keys[scoped] = record
 
     def _aggregate(self, command: Command) -> IntentAggregate:
-        assert not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand)
+        assert not isinstance(command, OtherCommand)
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         if aggregate is None:
             raise not_found("payment intent", command.intent_id)

@@ -21,12 +21,15 @@ from payflow.domain.ledger.events import LedgerEvent
 from payflow.domain.merchant.commands import MerchantCommand
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.state import PspAccount
+from payflow.domain.merchant_webhooks.commands import EndpointCommand
+from payflow.domain.merchant_webhooks.events import EndpointEvent
 from payflow.domain.resources import Resource
 from payflow.domain.routing.commands import RoutingCommand
 from payflow.domain.routing.events import RoutingEvent
 
-Command = IntentCommand | MerchantCommand | LedgerCommand | RoutingCommand
-Event = IntentEvent | MerchantEvent | LedgerEvent | RoutingEvent
+OtherCommand = MerchantCommand | LedgerCommand | RoutingCommand | EndpointCommand
+Command = IntentCommand | OtherCommand
+Event = IntentEvent | MerchantEvent | LedgerEvent | RoutingEvent | EndpointEvent
 
 # What is undone is only known once it is loaded: mostly 2 entries, 100 at most. A batch of the longest books
 # about as many entries as the largest bulk.

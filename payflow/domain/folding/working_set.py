@@ -13,6 +13,7 @@ from payflow.domain.ledger.account import Account, Balance
 from payflow.domain.ledger.chart import SYSTEM_PREFIX, system_account
 from payflow.domain.ledger.transaction import BookedTransaction, RecordedTransaction, Terms
 from payflow.domain.merchant.state import Merchant
+from payflow.domain.merchant_webhooks.state import WebhookEndpoint
 from payflow.domain.routing.experiment import Experiment
 from payflow.domain.routing.state import Routing, RulesVersion
 from payflow.domain.texts import Texts
@@ -83,6 +84,7 @@ class WorkingSet:
     transactions: dict[MerchantScoped, RecordedTransaction] = field(default_factory=dict)
     references: dict[MerchantScoped, str] = field(default_factory=dict)
     routings: dict[str, Routing] = field(default_factory=dict)
+    webhook_endpoints: dict[str, dict[str, WebhookEndpoint]] = field(default_factory=dict)
     committed: frozenset[str] = frozenset()
 
 
@@ -99,3 +101,4 @@ class Changes:
     intents: set[MerchantScoped] = field(default_factory=set)
     routing_rules: list[RulesVersion] = field(default_factory=list)
     experiments: dict[MerchantScoped, Experiment] = field(default_factory=dict)
+    webhook_endpoints: dict[MerchantScoped, WebhookEndpoint | None] = field(default_factory=dict)

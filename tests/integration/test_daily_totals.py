@@ -1,0 +1,98 @@
+"""The read model of daily totals says what payments, refunds and ledger say, however its events arrive."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from payflow.events.consumer import Consumer, ConsumerLimits
+from payflow.events.daily_totals import CONSUMER, add_up
+from payflow.events.published_event import PublishedEvent
+from tests.daily_totals import expected, kept, published, unseen
+from tests.databases import Database
+from tests.effects import Shelf
+from tests.random_payments import RandomPayments
+from tests.submissions import Till, committer
+
+MERCHANTS = 2
+STEPS = 120
+FROM = datetime(2030, 1, 1, 22, 30, tzinfo=UTC)
+FORGET = "DELETE FROM inbox; DELETE FROM analytics_payments; DELETE FROM analytics_daily_totals"
+AS_OF = "SELECT merchant_id, as_of FROM analytics_freshness"
+
+
+@pytest.fixture(scope="module")
+def database(new_database: Callable[[], Database]) -> Database:
+    made = new_database()
+    pipeline = committer(made.application_url)
+    pipeline.start()
+    with psycopg.connect(made.owner_url, autocommit=True, row_factory=dict_row) as connection:
+        for number in range(MERCHANTS):
+            till = Till(f"counted-{number}", now=FROM)
+            payments = RandomPayments(pipeline, till, random.Random(number), connection)
+            payments.set_up()
+            for _ in range(STEPS):
+                payments.step()
+    pipeline.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+def events(database: Database) -> list[PublishedEvent]:
+    return published(database.owner_url)
+
+
+@pytest.fixture(autouse=True)
+def empty(database: Database) -> None:
+    with psycopg.connect(database.application_url, autocommit=True) as connection:
+        connection.execute(FORGET)
+
+
+def consume(database: Database, shelf: Shelf, batch_max: int = 500) -> None:
+    limits = ConsumerLimits(batch_max=batch_max, wait_s=0)
+    consumer = Consumer(CONSUMER, shelf, add_up, database.application_url, limits=limits)
+    while consumer.work():
+        pass
+    consumer.close()
+
+
+@pytest.mark.parametrize("batch_max", [17, 500])
+def test_the_totals_are_those_of_payments_refunds_and_ledger(
+    database: Database, events: list[PublishedEvent], batch_max: int
+) -> None:
+    shelf = Shelf()
+    shelf.put(*events)
+    consume(database, shelf, batch_max)
+    found = kept(database.owner_url)
+    assert found == expected(database.owner_url)
+    assert not unseen(found)
+    assert len({day for _, day, *_ in found}) > 1
+
+
+def test_events_that_come_again_and_again_count_once(
+    database: Database, events: list[PublishedEvent]
+) -> None:
+    shelf, chance = Shelf(), random.Random(5)
+    position = 0
+    while position < len(events):
+        step = chance.randrange(1, 60)
+        shelf.put(*events[max(0, position - chance.randrange(80)) : position + step])
+        position += step
+    consume(database, shelf, 40)
+    assert kept(database.owner_url) == expected(database.owner_url)
+
+
+def test_the_model_knows_how_fresh_it_is(database: Database, events: list[PublishedEvent]) -> None:
+    shelf = Shelf()
+    shelf.put(*events)
+    consume(database, shelf)
+    newest: dict[str, datetime] = {}
+    for event in events:
+        newest[event.merchant_id] = max(event.occurred_at, newest.get(event.merchant_id, event.occurred_at))
+    with psycopg.connect(database.owner_url) as connection:
+        assert dict(connection.execute(AS_OF).fetchall()) == newest
