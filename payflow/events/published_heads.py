@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import redis
@@ -12,6 +12,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 from payflow.domain.proof.published_head import PublishedHead, from_json
 
 TIMEOUT_S = 10.0
+# Not all brokers that speak Kafka tell the true end of a log: it ends where nothing more comes, either.
+SILENCE_S = 1.0
 PAGE = 1_000
 
 
@@ -34,9 +36,11 @@ def in_kafka(brokers: str, topic: str) -> Iterator[PublishedHead]:
     )
     try:
         found = consumer.list_topics(timeout=TIMEOUT_S).topics.get(topic)
-        for partition in found.partitions if found else ():
-            for value in _values(consumer, topic, partition):
-                yield from_json(value)
+        places = [
+            TopicPartition(topic, number, OFFSET_BEGINNING) for number in (found.partitions if found else ())
+        ]
+        for value in _values(consumer, places):
+            yield from_json(value)
     except KafkaException as error:
         raise HeadsUnreadableError(f"topic {topic}: {error}") from error
     finally:
@@ -58,25 +62,27 @@ def in_redis(url: str, stream: str) -> Iterator[PublishedHead]:
         client.close()
 
 
-def _values(consumer: Consumer, topic: str, partition: int) -> Iterator[bytes]:
-    """Raises KafkaException, HeadsUnreadableError."""
-    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S)
-    if low == end:
-        return
-    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+def _values(consumer: Consumer, places: Sequence[TopicPartition]) -> Iterator[bytes]:
+    """Every message of the partitions. Raises KafkaException, HeadsUnreadableError."""
+    missing = {place.partition: consumer.get_watermark_offsets(place, TIMEOUT_S) for place in places}
+    missing = {partition: ends for partition, ends in missing.items() if ends[0] < ends[1]}
+    consumer.assign([place for place in places if place.partition in missing])
     gives_up_at = time.monotonic() + TIMEOUT_S
-    position = low
-    while position < end:
-        message = consumer.poll(1.0)
+    while True:
+        message = consumer.poll(SILENCE_S)
         if message is not None:
             error = message.error()
             if error is not None:
                 raise KafkaException(error)
-            position = (message.offset() or 0) + 1
+            partition, offset = message.partition() or 0, message.offset() or 0
+            if partition in missing and offset + 1 >= missing[partition][1]:
+                del missing[partition]
             gives_up_at = time.monotonic() + TIMEOUT_S
             yield message.value() or b""
+        elif not missing:
+            return
         elif time.monotonic() > gives_up_at:
-            raise HeadsUnreadableError(f"topic {topic}: partition {partition} ends before its end")
+            raise HeadsUnreadableError("the topic's logs end before their ends")
 
 
 def _page(client: redis.Redis, stream: str, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:

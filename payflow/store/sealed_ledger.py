@@ -101,7 +101,7 @@ CHAINS = """
 """
 
 EVENTS_SINCE = f"""
-    SELECT merchant_id, aggregate_id, type, payload
+    SELECT merchant_id, aggregate_id, type, schema_version, payload
     FROM events
     WHERE bucket BETWEEN %(part)s * {BUCKETS_PER_PART} AND %(part)s * {BUCKETS_PER_PART}
         + {BUCKETS_PER_PART - 1}
@@ -109,12 +109,15 @@ EVENTS_SINCE = f"""
 """
 
 EVENTS_OF = """
-    SELECT type, payload FROM events WHERE merchant_id = %s AND aggregate_id = %s ORDER BY aggregate_version
+    SELECT type, schema_version, payload
+    FROM events
+    WHERE merchant_id = %s AND aggregate_id = %s
+    ORDER BY aggregate_version
 """
 
 # Without an index: only asked about what was found to be wrong.
 EVENTS_NAMING = """
-    SELECT type, payload
+    SELECT type, schema_version, payload
     FROM events
     WHERE merchant_id = %s AND position(convert_to(%s, 'UTF8') IN payload) > 0
     ORDER BY xid
@@ -200,16 +203,16 @@ class SealedLedger:
         """Where the sealer is: part, cluster, database transaction, whether it goes through the ledger."""
         return self._rows(CHAINS)
 
-    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, bytes]]:
-        """Events of later database transactions: merchant, aggregate, type, payload."""
+    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, int, bytes]]:
+        """Events of later database transactions: merchant, aggregate, type, layout, payload."""
         yield from self._stream("events", EVENTS_SINCE, {"part": part, "xid": str(xid)})
 
-    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, bytes]]:
-        """An aggregate's events: type, payload."""
+    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, int, bytes]]:
+        """An aggregate's events: type, layout, payload."""
         return self._rows(EVENTS_OF, [merchant_id, aggregate_id])
 
-    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, bytes]]:
-        """Events with the transaction's id somewhere in them: type, payload."""
+    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, int, bytes]]:
+        """Events with the transaction's id somewhere in them: type, layout, payload."""
         return self._rows(EVENTS_NAMING, [merchant_id, transaction_id])
 
     def _rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from payflow.domain.proof.canonical import VERSION
 from payflow.domain.proof.keys import SigningKey
 from payflow.store.seal_chains import BLOCK, MOVE, TAKE, Chain, block_parameters, move_parameters, taken_chain
 from payflow.store.statement import columns
-from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, KNOWN, booked_transaction_id
+from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id, is_known
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ EVENTS = """
     SELECT found.*
     FROM generate_series(%(first)s::int, %(last)s::int) AS wanted (bucket)
     CROSS JOIN LATERAL (
-        SELECT merchant_id, aggregate_id, type, CASE WHEN type = ANY(%(carries)s) THEN payload END AS payload,
+        SELECT merchant_id, aggregate_id, type, schema_version,
+               CASE WHEN type = ANY(%(carries)s) THEN payload END AS payload,
                xid::text::bigint AS xid, occurred_at
         FROM events
         WHERE bucket = wanted.bucket AND xid > %(xid)s::text::xid8
@@ -194,11 +195,12 @@ class Sealer:
         ).fetchall()
         if not events:
             return _Found([], chain, None)
-        unknown = {event["type"] for event in events} - KNOWN
+        kinds = {(event["type"], event["schema_version"]) for event in events}
+        unknown = sorted(name for name, version in kinds if not is_known(name, version))
         if unknown:
             log.warning(
                 "events of a newer release: the ledger is gone through, for what they may have booked",
-                extra={"types": sorted(unknown), "part": chain.part},
+                extra={"types": unknown, "part": chain.part},
             )
         after = ("", "") if unknown else None
         moved = replace(chain, xid=events[-1]["xid"], after=after)
