@@ -150,17 +150,13 @@ class SealedLedger:
     def __init__(self, conninfo: str, published: Iterable[PublishedHead] = ()) -> None:
         """``published`` are the heads that others keep; they need not fit into memory."""
         self._connection = psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
-        self._connection.execute("SET TimeZone TO 'UTC'")
-        self._connection.execute(PUBLISHED)
         self.published = 0
         """How many published heads there are."""
-        with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
-            for self.published, one in enumerate(published, 1):
-                copy.write_row(
-                    (one.header.part, one.header.number, one.header.head, one.signature, one.key_id)
-                )
-        self._connection.execute(PUBLISHED_INDEX)
-        self._connection.execute(BEGIN)
+        try:
+            self._begin(published)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Lets go of it."""
@@ -214,6 +210,17 @@ class SealedLedger:
     def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, int, bytes]]:
         """Events with the transaction's id somewhere in them: type, layout, payload."""
         return self._rows(EVENTS_NAMING, [merchant_id, transaction_id])
+
+    def _begin(self, published: Iterable[PublishedHead]) -> None:
+        self._connection.execute("SET TimeZone TO 'UTC'")
+        self._connection.execute(PUBLISHED)
+        with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
+            for self.published, one in enumerate(published, 1):
+                copy.write_row(
+                    (one.header.part, one.header.number, one.header.head, one.signature, one.key_id)
+                )
+        self._connection.execute(PUBLISHED_INDEX)
+        self._connection.execute(BEGIN)
 
     def _rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql.encode(), parameters, binary=True).fetchall()

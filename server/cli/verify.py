@@ -135,7 +135,7 @@ def _tell_of_heads(settings: Settings, heads_file: Path | None, ledger: SealedLe
     if heads_file is None and settings.kafka_brokers is None and settings.redis_url is None:
         click.echo("no published heads are given: whether the ends of chains were cut off is not checked")
         return
-    place = heads_file or f"topic {settings.ledger_heads_topic}"
+    place = heads_file or settings.ledger_heads_topic
     click.echo(f"{ledger.published:,} published heads in {place}")
 
 
