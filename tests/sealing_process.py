@@ -20,6 +20,7 @@ BATCH_EVENTS = 2
 def main() -> None:
     key = SigningKey(Path(os.environ["LEDGER_SIGNING_KEY"]).read_bytes())
     sealer = Sealer(os.environ["DATABASE_URL"], key, lambda: datetime.now(UTC), BATCH_EVENTS)
+    sealer.step()
     print("sealing", flush=True)
     while True:
         if sealer.step() is None:

@@ -91,7 +91,9 @@ SEAL = f"""
         SELECT merchant_id, id, %s, %s, position, leaf
         FROM leaves
     )
-    SELECT leaf, entry_count FROM leaves ORDER BY position
+    SELECT string_agg(leaf, ''::bytea ORDER BY position) AS leaves, count(*) AS transactions,
+           sum(entry_count) AS entries
+    FROM leaves
 """
 
 # Few rows of large tables, looked up one by one.
@@ -106,6 +108,7 @@ SESSION = """
 
 CONNECT_TIMEOUT_S = 3
 BATCH_EVENTS = 250
+HASH_BYTES = 32
 
 Transactions = Sequence[tuple[str, str]]
 
@@ -226,18 +229,20 @@ class Sealer:
             return None
         chain = found.chain
         number = chain.number + 1
-        leaves = connection.execute(SEAL, [*columns(found.transactions), chain.part, number]).fetchall()
-        if not leaves:
+        row = connection.execute(
+            SEAL, [*columns(found.transactions), chain.part, number], binary=True
+        ).fetchone()
+        if row is None or not row["transactions"]:
             return None
-        entry_count = sum(leaf["entry_count"] for leaf in leaves)
+        leaves = row["leaves"]
         header = BlockHeader(
             part=chain.part,
             number=number,
             previous_head=chain.head,
-            root=merkle.root([leaf["leaf"] for leaf in leaves]),
-            transaction_count=len(leaves),
-            entry_count=entry_count,
-            entries=chain.entries + entry_count,
+            root=merkle.root([leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]),
+            transaction_count=row["transactions"],
+            entry_count=row["entries"],
+            entries=chain.entries + row["entries"],
             system_identifier=chain.system_identifier,
             xid=chain.xid if chain.after is None else 0,
             sealed_at=self._now(),

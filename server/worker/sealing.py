@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
 MEASURED_EVERY_S = 10.0
-SHARE = 0.04
+SHARE_MIN = 0.04
 """Of the time, for sealing, while it is not far behind."""
-BEHIND_MAX = timedelta(seconds=60)
-"""Sealing that is further behind does not wait for anybody."""
+PATIENCE = timedelta(minutes=10)
+"""Behind by more than that, sealing takes more time: twice as much for every further minute."""
 
 KEPT_FOR_GOOD = {"retention.ms": "-1", "retention.bytes": "-1", "cleanup.policy": "delete"}
 ENTRIES_MAX = 100_000_000
@@ -50,33 +50,38 @@ LAG_EVENTS = Gauge(
 )
 
 
-class Sealing:
-    """Seals in short turns."""
+def share(behind: timedelta) -> float:
+    """The share of the time that sealing takes, by how old what it seals is."""
+    doublings = max((behind - PATIENCE) / timedelta(minutes=1), 0)
+    return float(min(SHARE_MIN * 2 ** min(doublings, 10), 1))
 
-    def __init__(
-        self, sealer: Sealer, now: Callable[[], datetime], stops: Callable[[], bool], share_s: float
-    ) -> None:
-        """A round takes ``share_s`` seconds, or what its last step takes longer."""
+
+class Sealing:
+    """Seals in short turns, and leaves the rest of the time to those who write."""
+
+    def __init__(self, sealer: Sealer, now: Callable[[], datetime], stops: Callable[[], bool]) -> None:
+        """``stops`` says that nothing new is to be begun."""
         self._sealer = sealer
         self._now = now
         self._stops = stops
-        self._share_s = share_s
+        self._behind = timedelta()
 
     def round(self) -> int:
-        """Seals for its share of the time; 1 where it is so far behind that the next round is now."""
-        ends_at = time.monotonic() + self._share_s
-        behind = timedelta()
+        """Seals until there is nothing left, or its share of EVERY_S is over; 1 where that is all of it."""
+        share_now = share(self._behind)
+        ends_at = time.monotonic() + share_now * EVERY_S
         while not self._stops():
             sealed = self._sealer.step()
             if sealed is None:
+                self._behind = timedelta()
                 return 0
             SEALED.inc(sealed.entries)
             BLOCKS.inc(sealed.transactions > 0)
             if sealed.until is not None:
-                behind = self._now() - sealed.until
+                self._behind = self._now() - sealed.until
             if time.monotonic() >= ends_at:
                 break
-        return int(behind > BEHIND_MAX)
+        return int(share_now == 1)
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -90,14 +95,13 @@ def sealer(core: Core, stops: Callable[[], bool]) -> list[Loop]:
         log.info("the ledger is not sealed: LEDGER_SIGNING_KEY is not set")
         return []
     conninfo, now = required_database_url(core.settings), core.ports.clock.now
-    sealing = Sealing(Sealer(conninfo, key, now), now, stops, SHARE * EVERY_S)
+    sealing = Sealing(Sealer(conninfo, key, now), now, stops)
 
     def measure() -> int:
         _measure_lag(core.pool, now())
         return 0
 
     return [
-        # At once only where it is far behind: the ledger's writers go first.
         Loop("sealing", sealing.round, EVERY_S, 1, sealing.close),
         Loop("lag of sealing", measure, MEASURED_EVERY_S, 1),
         *_heads(core.settings, conninfo, stops),
