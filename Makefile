@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill test-torture test-chaos benchmark benchmark-ledger benchmark-routing benchmark-replay check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill test-torture test-chaos benchmark benchmark-ledger benchmark-routing benchmark-replay benchmark-sealer check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,9 @@ benchmark-routing: install-dev ## Measure routing decisions beside hashing
 
 benchmark-replay: install-dev ## Measure how fast everything is rebuilt from 100,000 events
 	@$(BIN)/python -m benchmarks.replay
+
+benchmark-sealer: install-dev ## Measure what sealing costs those who write the ledger
+	@$(BIN)/python -m benchmarks.sealer
 
 check: install-dev ## Format, lint, types, imports, contract
 	$(BIN)/ruff format --check

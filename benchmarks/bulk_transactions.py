@@ -78,7 +78,7 @@ def _service(database: Database, directory: Path, seconds: float) -> tuple[float
         stack.start("serve", GRPC_PORT=str(port), PROMETHEUS_PORT=str(metrics_port))
         address = f"127.0.0.1:{port}"
         stack.wait_until_serving(address)
-        list(processes.map(_open_accounts, [address] * CALLERS, range(CALLERS)))
+        list(processes.map(open_accounts, [address] * CALLERS, range(CALLERS)))
         before = _counters(metrics_port)
         began = time.monotonic()
         parts = [processes.submit(_post, address, number, began + seconds) for number in range(CALLERS)]
@@ -141,7 +141,8 @@ def _rows(
     return transactions, entries
 
 
-def _merchant_id(number: int) -> str:
+def merchant_id(number: int) -> str:
+    """A caller's own merchant."""
     return f"shop_{number}"
 
 
@@ -149,14 +150,15 @@ def _account_id(number: int) -> str:
     return f"wallet:{number:06d}"
 
 
-def _open_accounts(address: str, caller: int) -> None:
+def open_accounts(address: str, caller: int) -> None:
+    """The accounts of a caller's book."""
     with grpc.insecure_channel(address) as channel, futures.ThreadPoolExecutor(16) as threads:
         service = ledger_pb2_grpc.LedgerServiceStub(channel)
 
         def open_one(number: int) -> None:
             request = pb.CreateAccountRequest(
                 id=_account_id(number),
-                merchant_id=_merchant_id(caller),
+                merchant_id=merchant_id(caller),
                 type=pb.ACCOUNT_TYPE_LIABILITY,
                 currency="USD",
                 allow_negative=True,
@@ -177,8 +179,8 @@ def _post(address: str, caller: int, until: float) -> int:
             if time.monotonic() >= until:
                 break
             request = pb.PostTransactionsRequest(
-                merchant_id=_merchant_id(caller),
-                transactions=[_transaction(randomness) for _ in range(BULK)],
+                merchant_id=merchant_id(caller),
+                transactions=[transaction(randomness) for _ in range(BULK)],
             )
             answer = service.PostTransactions(
                 request, metadata=(("idempotency-key", f"bulk-{number}"),), timeout=CALL_TIMEOUT_S
@@ -196,7 +198,8 @@ def _lines(randomness: random.Random) -> Iterator[tuple[str, int]]:
     yield _account_id(third), -fee
 
 
-def _transaction(randomness: random.Random) -> pb.PostTransactionRequest:
+def transaction(randomness: random.Random) -> pb.PostTransactionRequest:
+    """One of three entries."""
     entries = [pb.Entry(account_id=one, amount=amount, currency="USD") for one, amount in _lines(randomness)]
     return pb.PostTransactionRequest(entries=entries)
 

@@ -15,9 +15,8 @@ CREATE TABLE seal_chains (
     xid               xid8     NOT NULL DEFAULT '0',
     after_merchant_id text COLLATE "C",
     after_id          text COLLATE "C",
-    -- The last block whose head was published, and where.
+    -- The last block whose head was published.
     published_number  bigint   NOT NULL DEFAULT 0 CHECK (published_number >= 0),
-    published_at      text     NOT NULL DEFAULT '',
     CHECK ((after_merchant_id IS NULL) = (after_id IS NULL))
 );
 
@@ -64,5 +63,5 @@ CREATE TRIGGER sealed_transactions_append_only BEFORE UPDATE OR DELETE OR TRUNCA
 
 GRANT SELECT, INSERT ON seal_blocks, sealed_transactions TO payflow_application;
 GRANT SELECT, UPDATE (number, head, entries, system_identifier, xid, after_merchant_id, after_id,
-                      published_number, published_at)
+                      published_number)
     ON seal_chains TO payflow_application;

@@ -119,8 +119,6 @@ class Settings:
     def __post_init__(self) -> None:
         if self.migrate_database_url is None:
             object.__setattr__(self, "migrate_database_url", self.database_url)
-        if self.kafka_topic_ledger_heads is None:
-            object.__setattr__(self, "kafka_topic_ledger_heads", f"{self.kafka_topic_payments}.ledger-heads")
         if self.db_max_idle_conns > self.db_max_open_conns:
             object.__setattr__(self, "db_max_idle_conns", self.db_max_open_conns)
 
@@ -143,6 +141,11 @@ class Settings:
             raise ConfigurationError("DATABASE_URL", None, "a URL beside MIGRATE_DATABASE_URL's")
         settings._refuse_shared_ports()
         return settings
+
+    @property
+    def ledger_heads_topic(self) -> str:
+        """The Kafka topic, or Redis stream, of the heads of the ledger's blocks."""
+        return self.kafka_topic_ledger_heads or f"{self.kafka_topic_payments}.ledger-heads"
 
     def _refuse_shared_ports(self) -> None:
         taken: dict[int | None, str] = {}

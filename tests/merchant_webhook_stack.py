@@ -1,4 +1,4 @@
-"""PayFlow in the test's process with its consumer and sender of merchants' webhooks, and a clock that is turned."""
+"""PayFlow in the test's process with its consumer and sender of merchants' webhooks, on a turned clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from payflow.events.consumer import Consumer
-from payflow.events.merchant_webhooks import NAME, MerchantWebhooks
+from payflow.events.merchant_webhooks import CONSUMER, MerchantWebhooks
 from payflow.events.webhook_post import WebhookPost
 from payflow.store.delivery_queue import DeliveryQueue
 from payflow.v1 import webhook_endpoint_pb2 as pb
@@ -103,7 +103,7 @@ def merchant_webhook_stack(database: Database, directory: Path) -> Iterator[Merc
     ):
         events = EventTable(database)
         handler = MerchantWebhooks(payflow.clock, MessageEncoders(enum_names))
-        consumer = Consumer(NAME, events, handler, database.application_url, now=payflow.clock.now)
+        consumer = Consumer(CONSUMER, events, handler, database.application_url, now=payflow.clock.now)
         post = WebhookPost(allows_private=True)
         sending = Sending(payflow.core.ports, DeliveryQueue(payflow.core.writes), post)
         try:

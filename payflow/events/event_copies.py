@@ -7,6 +7,7 @@ from typing import Protocol
 
 from payflow.domain.ledger.transaction import BookedTransaction, Terms, TransactionStatus
 from payflow.domain.proof.canonical import EntryRow, TransactionRow
+from payflow.wire.booked_transactions import is_known
 from payflow.wire.events import from_payload
 
 Copy = tuple[TransactionRow, list[EntryRow]]
@@ -15,9 +16,9 @@ Copy = tuple[TransactionRow, list[EntryRow]]
 class EventsOf(Protocol):
     """Fulfilled by payflow.store.sealed_ledger.SealedLedger."""
 
-    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, bytes]]: ...
+    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, int, bytes]]: ...
 
-    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, bytes]]: ...
+    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, int, bytes]]: ...
 
 
 def copy_in_events(events: EventsOf, merchant_id: str, transaction_id: str) -> Copy | None:
@@ -28,8 +29,10 @@ def copy_in_events(events: EventsOf, merchant_id: str, transaction_id: str) -> C
     )
 
 
-def _copy(events: Iterable[tuple[str, bytes]], merchant_id: str, transaction_id: str) -> Copy | None:
-    for name, payload in events:
+def _copy(events: Iterable[tuple[str, int, bytes]], merchant_id: str, transaction_id: str) -> Copy | None:
+    for name, version, payload in events:
+        if not is_known(name, version):
+            continue
         event = from_payload(name, payload)
         booked = getattr(event, "transaction", None)
         if isinstance(booked, BookedTransaction) and booked.id == transaction_id:

@@ -4,81 +4,116 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable
 
 from payflow.domain.proof.block import Block
-from payflow.domain.proof.published_head import PublishedHead
+from payflow.domain.proof.published_head import to_json
+from payflow.events.published_event import PublishedEvent
+from payflow.events.publisher import Publisher, PublisherFailedError
+from payflow.events.topic_log import is_before
 from payflow.store.head_cursor import HeadCursor
 
 log = logging.getLogger(__name__)
 
 BATCH_MAX = 500
-LOOK_EVERY_S = 30.0
+LOOK_EVERY_S = 10.0
 
-
-class HeadsUnpublishedError(Exception):
-    """The topic did not take all of the heads, or does not answer."""
-
-
-class HeadsTopic(Protocol):
-    """Where heads are published, in Kafka or in Redis. Raises HeadsUnpublishedError."""
-
-    def publish(self, blocks: Sequence[Block]) -> list[str]:
-        """Publishes the blocks' heads in order, and says where each is, once all are there to stay."""
-        ...
-
-    def lost(self, places: Iterable[str]) -> set[str]:
-        """Those of the places where nothing is any more."""
-        ...
-
-    def heads(self) -> Iterator[PublishedHead]:
-        """All heads that are there."""
-        ...
-
-    def close(self) -> None:
-        """Lets go of it."""
-        ...
+TYPE = "ledger.sealed"
 
 
 class HeadPublisher:
     """Publishes each head at least once. Of several publishers one is at work at a time."""
 
-    def __init__(self, cursor: HeadCursor, topic: HeadsTopic) -> None:
+    def __init__(
+        self,
+        cursor: HeadCursor,
+        open_publisher: Callable[[], Publisher],
+        stops: Callable[[], bool] = lambda: False,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``stops`` says that nobody waits any more; ``now_s`` only ever grows."""
         self._cursor = cursor
-        self._topic = topic
-        self._look_again_at = 0.0
+        self._open_publisher = open_publisher
+        self._stops = stops
+        self._now_s = now_s
+        self._look_again_s = 0.0
+        self._publisher: Publisher | None = None
 
     def round(self) -> int:
-        """Publishes a batch of the next heads, and says how many; looks what was lost now and then."""
+        """Publishes a batch of the next heads, and says how many; looks now and then what was lost."""
         if not self._cursor.is_ours():
             return 0
-        if time.monotonic() >= self._look_again_at:
-            self.begin_again_where_lost()
-            self._look_again_at = time.monotonic() + LOOK_EVERY_S
-        return self._publish()
-
-    def _publish(self) -> int:
-        blocks = self._cursor.unpublished(BATCH_MAX)
-        if blocks:
-            places = self._topic.publish(blocks)
-            # Those of a chain come in order, so its last one has the last word.
-            last = {block.header.part: (block, place) for block, place in zip(blocks, places, strict=True)}
-            for part, (block, place) in last.items():
-                self._cursor.note(part, block.header.number, place)
-        return len(blocks)
-
-    def begin_again_where_lost(self) -> int:
-        """Has the heads of chains published again that the topic has lost, and says of how many."""
-        places = self._cursor.places()
-        lost = self._topic.lost(place for _, place in places)
-        for part, place in places:
-            if place in lost:
-                log.warning("the topic has lost heads: they are published again", extra={"part": part})
-                self._cursor.note(part, 0, "")
-        return len(lost)
+        try:
+            publisher = self._publishing()
+            if self._now_s() >= self._look_again_s:
+                self._look_for_lost(publisher)
+            return self._publish(publisher)
+        except PublisherFailedError as error:
+            log.warning("heads of the ledger are not published for now: %s", error)
+            self._let_go()
+            return 0
 
     def close(self) -> None:
-        """Lets go of the topic and of the cursor."""
-        self._topic.close()
+        """Leaves the rest to others."""
+        self._let_go()
         self._cursor.close()
+
+    def _publish(self, publisher: Publisher) -> int:
+        blocks = self._cursor.unpublished(BATCH_MAX)
+        outcome = publisher.publish(map(_event, blocks), lambda: not self._stops())
+        # Those of a chain come in order: up to the first that is not there, the last one has the last word.
+        there = dict.fromkeys((block.header.part for block in blocks), 0)
+        missing = set()
+        for block, delivered in zip(blocks, outcome.delivered, strict=False):
+            if not delivered:
+                missing.add(block.header.part)
+            if block.header.part not in missing:
+                there[block.header.part] = block.header.number
+        for part, number in there.items():
+            if number:
+                self._cursor.note(part, number)
+        if outcome.failure or outcome.refused:
+            raise PublisherFailedError(outcome.failure or str(outcome.refused))
+        if outcome.lost_its_log:
+            self._look_again_s = 0.0
+        return len(blocks)
+
+    def _look_for_lost(self, publisher: Publisher) -> None:
+        """Has everything published again where a log ends before where it is known to have ended."""
+        known = self._cursor.known_ends()
+        ends = publisher.ends()
+        if is_before(ends, known.ends):
+            log.error("the topic has lost heads of the ledger: all are published again")
+            self._cursor.lose(ends, known)
+        else:
+            self._cursor.note_ends(ends, known)
+        self._look_again_s = self._now_s() + LOOK_EVERY_S
+
+    def _publishing(self) -> Publisher:
+        if self._publisher is None:
+            self._publisher = self._open_publisher()
+        return self._publisher
+
+    def _let_go(self) -> None:
+        if self._publisher is not None:
+            self._publisher.close()
+            self._publisher = None
+
+
+def _event(block: Block) -> PublishedEvent:
+    """A chain is an aggregate, and its blocks are its events."""
+    chain = f"ledger:{block.header.part}"
+    return PublishedEvent(
+        id=f"{chain}:{block.header.number}",
+        type=TYPE,
+        schema_version=1,
+        merchant_id="",
+        aggregate_id=chain,
+        aggregate_version=block.header.number,
+        occurred_at=block.header.sealed_at,
+        actor="worker:sealer",
+        correlation_id=chain,
+        causation_id=block.head.hex(),
+        traceparent="",
+        data=to_json(block),
+    )

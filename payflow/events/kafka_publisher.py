@@ -7,7 +7,7 @@ order through retries in INTRODUCTION.md beside it, under "Idempotent Producer".
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -25,6 +25,7 @@ PARTITIONS = 16
 TIMEOUT_S = 2.0
 POLL_S = 0.1
 MESSAGE_BYTES_MAX = 10_000_000
+BROKERS_DEFAULTS: Mapping[str, str] = {}
 
 SETTINGS = {
     "client.id": "payflow-relay",
@@ -58,9 +59,19 @@ REFUSALS = frozenset(
 class KafkaPublisher:
     """Fulfils payflow.events.publisher.Publisher. Not for several threads."""
 
-    def __init__(self, brokers: str, topic: str, message_bytes_max: int = MESSAGE_BYTES_MAX) -> None:
-        """``brokers`` is KAFKA_BROKERS; a topic that is missing is made. Raises PublisherFailedError."""
+    def __init__(
+        self,
+        brokers: str,
+        topic: str,
+        message_bytes_max: int = MESSAGE_BYTES_MAX,
+        topic_settings: Mapping[str, str] = BROKERS_DEFAULTS,
+    ) -> None:
+        """``brokers`` is KAFKA_BROKERS; a topic that is missing is made, with ``topic_settings``.
+
+        Raises PublisherFailedError.
+        """
         self._topic = topic
+        self._topic_settings = topic_settings
         self._admin = AdminClient({"bootstrap.servers": brokers, "log_level": 0})
         self._partitions = self._ensure_topic()
         settings = SETTINGS | {"message.max.bytes": message_bytes_max}
@@ -106,7 +117,8 @@ class KafkaPublisher:
         return len(found.partitions) if found is not None and found.error is None else 0
 
     def _create_topic(self) -> None:
-        made = self._admin.create_topics([NewTopic(self._topic, PARTITIONS)], request_timeout=TIMEOUT_S)
+        new = NewTopic(self._topic, PARTITIONS, config={**self._topic_settings})
+        made = self._admin.create_topics([new], request_timeout=TIMEOUT_S)
         try:
             made[self._topic].result(TIMEOUT_S)
         except KafkaException as error:

@@ -19,7 +19,7 @@ from payflow.store.statement import DictConnection
 from payflow.wire.events import BY_NAME
 from payflow.wire.json_encoder import MessageEncoders
 
-NAME = "merchant-webhooks"
+CONSUMER = "merchant-webhooks"
 DISABLED = "the endpoint was disabled"
 
 _SENT = frozenset({*catalogue.SENT, catalogue.TEST})

@@ -16,7 +16,7 @@ from payflow.domain.proof.keys import PublicKeys
 from payflow.events.event_copies import copy_in_events
 from payflow.events.tampering import Finding, differences, is_of_leaf
 from payflow.store.sealed_ledger import Leaf, SealedLedger
-from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id
+from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id, is_known
 
 LEAVES_AT_ONCE = 2_000
 OTHER_HEADS_MAX = 1_000
@@ -151,11 +151,11 @@ class Verifier:
             return
         for part in sorted({part_of(merchant_id) for merchant_id, _ in unsealed}):
             since = self._sealed_until(part)
-            if since is None:
+            booked = None if since is None else self._booked_since(part, since)
+            if booked is None:
                 self.not_judged.append(part)
-                unsealed -= {one for one in unsealed if part_of(one[0]) == part}
-            else:
-                unsealed -= set(self._booked_since(part, since))
+                booked = {one for one in unsealed if part_of(one[0]) == part}
+            unsealed -= booked
         for merchant_id, transaction_id in sorted(unsealed):
             yield Finding(
                 "transactions", f"{merchant_id} {transaction_id}", "is in no block, and older than the seal"
@@ -172,13 +172,17 @@ class Verifier:
         last = self._last.get(part)
         return max(xid, last.header.xid if last and last.header.system_identifier == cluster else 0)
 
-    def _booked_since(self, part: int, xid: int) -> Iterator[tuple[str, str]]:
-        carries = frozenset(CARRIES)
-        for merchant_id, aggregate_id, name, payload in self._ledger.events_since(part, xid):
+    def _booked_since(self, part: int, xid: int) -> set[tuple[str, str]] | None:
+        """What is still to be sealed; None where events of a newer release may have booked more."""
+        booked = set()
+        for merchant_id, aggregate_id, name, version, payload in self._ledger.events_since(part, xid):
+            if not is_known(name, version):
+                return None
             if name in BOOKS_ITSELF:
-                yield merchant_id, aggregate_id
-            elif name in carries:
-                yield merchant_id, booked_transaction_id(name, payload)
+                booked.add((merchant_id, aggregate_id))
+            elif name in CARRIES:
+                booked.add((merchant_id, booked_transaction_id(name, payload)))
+        return booked
 
     def _orphans(self) -> Iterator[Finding]:
         for merchant_id, account_id, version, transaction_id in self._ledger.orphans(ORPHANS_MAX):

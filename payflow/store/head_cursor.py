@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
 
 from payflow.domain.proof.block import Block
+from payflow.store.relay_topics import KNOWN, KnownEnds
+from payflow.store.relay_topics import NOTE as NOTE_ENDS
 from payflow.store.seal_blocks import BLOCK_COLUMNS, block_of
 
 # Held by the session of the publisher that is at work; it ends with it.
@@ -27,9 +30,14 @@ UNPUBLISHED = f"""
     LIMIT %(limit)s
 """
 
-NOTE = "UPDATE seal_chains SET published_number = %s, published_at = %s WHERE part = %s"
+NOTE = "UPDATE seal_chains SET published_number = %s WHERE part = %s"
 
-PLACES = "SELECT part, published_at FROM seal_chains WHERE published_at <> '' ORDER BY part"
+LOSE = """
+    WITH lost AS (
+        UPDATE relay_topics SET ends = %s, logs = logs + 1 WHERE topic = %s AND logs = %s RETURNING topic
+    )
+    UPDATE seal_chains SET published_number = 0 FROM lost
+"""
 
 SESSION = """
     SELECT set_config('application_name', 'payflow-heads', false),
@@ -43,8 +51,9 @@ CONNECT_TIMEOUT_S = 3
 class HeadCursor:
     """Raises psycopg.Error, after which it may be used again."""
 
-    def __init__(self, conninfo: str) -> None:
+    def __init__(self, conninfo: str, topic: str) -> None:
         self._conninfo = conninfo
+        self._topic = topic
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
         self._locked = False
 
@@ -65,13 +74,22 @@ class HeadCursor:
         """The next blocks whose heads are to be published, those of each chain in order."""
         return [block_of(row) for row in self._rows(UNPUBLISHED, {"limit": limit})]
 
-    def note(self, part: int, number: int, place: str) -> None:
-        """Writes down that the heads up to ``number`` are published, the last one at ``place``."""
-        self._execute(NOTE, (number, place, part))
+    def note(self, part: int, number: int) -> None:
+        """Writes down that the heads up to ``number`` are published."""
+        self._execute(NOTE, (number, part))
 
-    def places(self) -> list[tuple[int, str]]:
-        """Where the last head of each chain was published: part, place."""
-        return self._rows(PLACES)
+    def known_ends(self) -> KnownEnds:
+        """Where the topic's logs are known to have ended."""
+        found = self._rows(KNOWN, (self._topic,))
+        return KnownEnds(*found[0]) if found else KnownEnds((), 0)
+
+    def note_ends(self, ends: Sequence[int], known: KnownEnds) -> None:
+        """Notes where they end now, unless they are others by now."""
+        self._execute(NOTE_ENDS, (self._topic, list(ends), known.logs))
+
+    def lose(self, ends: Sequence[int], known: KnownEnds) -> None:
+        """Has every head published again."""
+        self._execute(LOSE, (list(ends), self._topic, known.logs))
 
     def _rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         return self._execute(sql, parameters).fetchall()

@@ -101,7 +101,7 @@ CHAINS = """
 """
 
 EVENTS_SINCE = f"""
-    SELECT merchant_id, aggregate_id, type, payload
+    SELECT merchant_id, aggregate_id, type, schema_version, payload
     FROM events
     WHERE bucket BETWEEN %(part)s * {BUCKETS_PER_PART} AND %(part)s * {BUCKETS_PER_PART}
         + {BUCKETS_PER_PART - 1}
@@ -109,12 +109,15 @@ EVENTS_SINCE = f"""
 """
 
 EVENTS_OF = """
-    SELECT type, payload FROM events WHERE merchant_id = %s AND aggregate_id = %s ORDER BY aggregate_version
+    SELECT type, schema_version, payload
+    FROM events
+    WHERE merchant_id = %s AND aggregate_id = %s
+    ORDER BY aggregate_version
 """
 
 # Without an index: only asked about what was found to be wrong.
 EVENTS_NAMING = """
-    SELECT type, payload
+    SELECT type, schema_version, payload
     FROM events
     WHERE merchant_id = %s AND position(convert_to(%s, 'UTF8') IN payload) > 0
     ORDER BY xid
@@ -147,17 +150,13 @@ class SealedLedger:
     def __init__(self, conninfo: str, published: Iterable[PublishedHead] = ()) -> None:
         """``published`` are the heads that others keep; they need not fit into memory."""
         self._connection = psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
-        self._connection.execute("SET TimeZone TO 'UTC'")
-        self._connection.execute(PUBLISHED)
         self.published = 0
         """How many published heads there are."""
-        with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
-            for self.published, one in enumerate(published, 1):
-                copy.write_row(
-                    (one.header.part, one.header.number, one.header.head, one.signature, one.key_id)
-                )
-        self._connection.execute(PUBLISHED_INDEX)
-        self._connection.execute(BEGIN)
+        try:
+            self._begin(published)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Lets go of it."""
@@ -200,17 +199,28 @@ class SealedLedger:
         """Where the sealer is: part, cluster, database transaction, whether it goes through the ledger."""
         return self._rows(CHAINS)
 
-    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, bytes]]:
-        """Events of later database transactions: merchant, aggregate, type, payload."""
+    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, int, bytes]]:
+        """Events of later database transactions: merchant, aggregate, type, layout, payload."""
         yield from self._stream("events", EVENTS_SINCE, {"part": part, "xid": str(xid)})
 
-    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, bytes]]:
-        """An aggregate's events: type, payload."""
+    def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, int, bytes]]:
+        """An aggregate's events: type, layout, payload."""
         return self._rows(EVENTS_OF, [merchant_id, aggregate_id])
 
-    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, bytes]]:
-        """Events with the transaction's id somewhere in them: type, payload."""
+    def events_naming(self, merchant_id: str, transaction_id: str) -> list[tuple[str, int, bytes]]:
+        """Events with the transaction's id somewhere in them: type, layout, payload."""
         return self._rows(EVENTS_NAMING, [merchant_id, transaction_id])
+
+    def _begin(self, published: Iterable[PublishedHead]) -> None:
+        self._connection.execute("SET TimeZone TO 'UTC'")
+        self._connection.execute(PUBLISHED)
+        with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
+            for self.published, one in enumerate(published, 1):
+                copy.write_row(
+                    (one.header.part, one.header.number, one.header.head, one.signature, one.key_id)
+                )
+        self._connection.execute(PUBLISHED_INDEX)
+        self._connection.execute(BEGIN)
 
     def _rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         return self._connection.execute(sql.encode(), parameters, binary=True).fetchall()

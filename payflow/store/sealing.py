@@ -21,7 +21,7 @@ from payflow.domain.proof.canonical import VERSION
 from payflow.domain.proof.keys import SigningKey
 from payflow.store.seal_chains import BLOCK, MOVE, TAKE, Chain, block_parameters, move_parameters, taken_chain
 from payflow.store.statement import columns
-from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, KNOWN, booked_transaction_id
+from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id, is_known
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,8 @@ EVENTS = """
     SELECT found.*
     FROM generate_series(%(first)s::int, %(last)s::int) AS wanted (bucket)
     CROSS JOIN LATERAL (
-        SELECT merchant_id, aggregate_id, type, CASE WHEN type = ANY(%(carries)s) THEN payload END AS payload,
+        SELECT merchant_id, aggregate_id, type, schema_version,
+               CASE WHEN type = ANY(%(carries)s) THEN payload END AS payload,
                xid::text::bigint AS xid, occurred_at
         FROM events
         WHERE bucket = wanted.bucket AND xid > %(xid)s::text::xid8
@@ -90,7 +91,9 @@ SEAL = f"""
         SELECT merchant_id, id, %s, %s, position, leaf
         FROM leaves
     )
-    SELECT leaf, entry_count FROM leaves ORDER BY position
+    SELECT string_agg(leaf, ''::bytea ORDER BY position) AS leaves, count(*) AS transactions,
+           sum(entry_count) AS entries
+    FROM leaves
 """
 
 # Few rows of large tables, looked up one by one.
@@ -105,6 +108,7 @@ SESSION = """
 
 CONNECT_TIMEOUT_S = 3
 BATCH_EVENTS = 250
+HASH_BYTES = 32
 
 Transactions = Sequence[tuple[str, str]]
 
@@ -194,11 +198,12 @@ class Sealer:
         ).fetchall()
         if not events:
             return _Found([], chain, None)
-        unknown = {event["type"] for event in events} - KNOWN
+        kinds = {(event["type"], event["schema_version"]) for event in events}
+        unknown = sorted(name for name, version in kinds if not is_known(name, version))
         if unknown:
             log.warning(
                 "events of a newer release: the ledger is gone through, for what they may have booked",
-                extra={"types": sorted(unknown), "part": chain.part},
+                extra={"types": unknown, "part": chain.part},
             )
         after = ("", "") if unknown else None
         moved = replace(chain, xid=events[-1]["xid"], after=after)
@@ -224,18 +229,20 @@ class Sealer:
             return None
         chain = found.chain
         number = chain.number + 1
-        leaves = connection.execute(SEAL, [*columns(found.transactions), chain.part, number]).fetchall()
-        if not leaves:
+        row = connection.execute(
+            SEAL, [*columns(found.transactions), chain.part, number], binary=True
+        ).fetchone()
+        if row is None or not row["transactions"]:
             return None
-        entry_count = sum(leaf["entry_count"] for leaf in leaves)
+        leaves = row["leaves"]
         header = BlockHeader(
             part=chain.part,
             number=number,
             previous_head=chain.head,
-            root=merkle.root([leaf["leaf"] for leaf in leaves]),
-            transaction_count=len(leaves),
-            entry_count=entry_count,
-            entries=chain.entries + entry_count,
+            root=merkle.root([leaves[at : at + HASH_BYTES] for at in range(0, len(leaves), HASH_BYTES)]),
+            transaction_count=row["transactions"],
+            entry_count=row["entries"],
+            entries=chain.entries + row["entries"],
             system_identifier=chain.system_identifier,
             xid=chain.xid if chain.after is None else 0,
             sealed_at=self._now(),

@@ -6,7 +6,7 @@ from typing import Any
 
 from payflow.domain.ledger.events import TransactionHeld, TransactionPosted
 from payflow.v1.events_pb2 import BookedTransaction
-from payflow.wire.events import BY_DOMAIN, BY_NAME
+from payflow.wire.events import BY_DOMAIN, BY_NAME, SCHEMA_VERSION
 
 _FIELD = "transaction"
 
@@ -23,8 +23,10 @@ _MESSAGES = {
 CARRIES = sorted(_MESSAGES.keys() - BOOKS_ITSELF)
 """The other types of events that may have booked one."""
 
-KNOWN = frozenset(BY_NAME)
-"""Every type of event that this release knows."""
+
+def is_known(name: str, version: int) -> bool:
+    """Whether this release knows what an event of that type and layout has booked."""
+    return name in BY_NAME and version <= SCHEMA_VERSION
 
 
 def booked_transaction_id(name: str, payload: bytes) -> str:

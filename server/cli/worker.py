@@ -23,11 +23,12 @@ def command(kinds: tuple[str, ...]) -> None:
     audit      looks again at everything that is stored, and at what waits for an operator
     relay      publishes events to the Kafka topic KAFKA_TOPIC_PAYMENTS, or to the Redis
                stream of that name where KAFKA_BROKERS is not set
+    sealer     seals the ledger in blocks that it signs with LEDGER_SIGNING_KEY, and
+               publishes their heads to KAFKA_TOPIC_LEDGER_HEADS
     analytics  adds published events up to daily totals; needs KAFKA_BROKERS or REDIS_URL
     merchant-webhooks
-               sends merchants the events that their endpoints want
-    sealer     seals the ledger in signed blocks and publishes their heads; needs
-               LEDGER_SIGNING_KEY
+               sends merchants the events that their endpoints want; needs KAFKA_BROKERS or
+               REDIS_URL to hear of new ones
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 

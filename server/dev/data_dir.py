@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from payflow.domain.proof.keys import SigningKey, new_key_pem
 from server.dev.process import SystemUser
 
 SOCKET_PATH_BYTES_MAX = 103  # of a socket's path: macOS takes 103, Linux 107
@@ -38,14 +39,20 @@ class DataDir:
         """The file of the effects of a simulated PSP."""
         return self.path / f"{name}.sqlite"
 
+    def signing_key(self) -> Path:
+        """The key that signs the ledger, made once and kept; its public half is beside it."""
+        path = self.path / "ledger-key.pem"
+        if not path.exists():
+            key = new_key_pem()
+            (self.path / "ledger-key.pub").write_bytes(SigningKey(key).public_pem)
+            _write_secret(path, key)
+        return path
+
     def webhook_secret(self, name: str) -> str:
         """What signs the webhooks of a simulated PSP: random, made once and kept."""
         path = self.path / f"{name}.secret"
         if not path.exists():
-            unfinished = path.with_suffix(".unfinished")
-            unfinished.touch(mode=0o600)
-            unfinished.write_text(secrets.token_urlsafe(32))
-            unfinished.rename(path)
+            _write_secret(path, secrets.token_urlsafe(32).encode())
         return path.read_text()
 
     @property
@@ -104,6 +111,14 @@ class DataDir:
             lock.write(str(os.getpid()))
             lock.flush()
             yield
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    """For the owner's eyes alone, and whole or not at all."""
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_bytes(content)
+    unfinished.rename(path)
 
 
 def _make_private(directory: Path, user: SystemUser | None) -> None:

@@ -45,6 +45,8 @@ class PayflowProcesses:
                 "KAFKA_BROKERS": services.kafka_brokers,
             }
         )
+        if "LEDGER_SIGNING_KEY" not in self._environment:
+            self._environment["LEDGER_SIGNING_KEY"] = str(data_dir.signing_key())
         for simulator in self._simulators:
             self._environment |= simulator.environment()
 

@@ -1,93 +1,36 @@
-"""What workers do: each kind of work, as the loops that it consists of."""
+"""What workers do: each kind of work by its name, as the loops that it consists of."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
 from payflow.events import daily_totals
-from payflow.events.heads import BATCH_MAX as HEADS_BATCH_MAX
-from payflow.events.heads import HeadPublisher
+from payflow.events.merchant_webhooks import CONSUMER, MerchantWebhooks
+from payflow.events.state_audit import StateAudit
 from payflow.events.webhook_post import WebhookPost
 from payflow.store import delivery_cleaner
 from payflow.store.audit_reader import AuditReader, Subject
-from payflow.store.delivery_queue import DeliveryQueue
-from payflow.store.head_cursor import HeadCursor
-from payflow.events.state_audit import StateAudit
 from payflow.store.dead_letters_reader import DeadLettersReader
-from payflow.store.key_cleaner import BATCH_MAX, delete_expired
-from payflow.store.sealing import Sealer
-from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
-from payflow.store.webhook_cleaner import delete_old
-from server.config import Settings, required_database_url
-from server.heads_topic import heads_topic
-from server.ledger_keys import signing_key
+from payflow.store.delivery_queue import DeliveryQueue
+from payflow.wire.json_encoder import MessageEncoders
+from server.gateway.enum_names import enum_names
 from server.wiring import Core
 from server.worker.audit import Audit
 from server.worker.consumers import consuming
 from server.worker.dead_letters import DeadLetterFigures
-from server.worker.expediting import PAGE, Expediting
-from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
 from server.worker.merchant_webhooks import Sending
-from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
-from server.worker.recovery import Recovery
+from server.worker.payments import CLEANING_EVERY_S, CLEANING_TIMEOUT_S, payments
 from server.worker.relay import relay
-from server.worker.sealing import SHARE, Sealing, measure_lag
-from server.worker.webhooks import Webhooks
-
-log = logging.getLogger(__name__)
+from server.worker.sealing import sealer
 
 Kind = Callable[[Core, Callable[[], bool]], list[Loop]]
 """Makes the loops; the second argument says whether the process is to stop."""
 
-RECOVERY_EVERY_S = 1.0
-EXPEDITING_EVERY_S = 15.0
-EXPIRY_EVERY_S = 30.0
-HOLDS_EVERY_S = 1.0
-WEBHOOKS_EVERY_S = 0.5
-WEBHOOKS_MEASURED_EVERY_S = 10.0
-CLEANING_EVERY_S = 60.0
-CLEANING_TIMEOUT_S = 30.0
-GUARDRAILS_EVERY_S = 30.0
 AUDIT_EVERY_S = 1.0
-SENDING_EVERY_S = 0.25
-SEALING_EVERY_S = 0.5
-SEALING_MEASURED_EVERY_S = 10.0
-HEADS_EVERY_S = 0.5
 DEAD_LETTERS_MEASURED_EVERY_S = 10.0
-
-
-def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Recovery of payments whose outcome is unknown, PSPs' webhooks, expiry, guardrails, clean-up."""
-    recovery = Recovery(core.ports, core.due, stops)
-    guardrails = Guardrails(core.ports, stops)
-    webhooks = Webhooks(core.ports, core.webhooks, core.lease, stops)
-    conninfo = required_database_url(core.settings)
-
-    def measure_webhooks() -> int:
-        webhooks.measure()
-        return 0
-
-    def clean() -> int:
-        return delete_expired(conninfo, core.ports.clock.now())
-
-    def clean_inbox() -> int:
-        return delete_old(core.writes, core.ports.clock.now(), time.monotonic() + CLEANING_TIMEOUT_S)
-
-    return [
-        Loop("recovery", recovery.attempts, RECOVERY_EVERY_S, RECOVERY_BATCH_MAX),
-        Loop("expediting", Expediting(core.ports, stops).round, EXPEDITING_EVERY_S, PAGE),
-        Loop("expiry", recovery.authorizations, EXPIRY_EVERY_S, RECOVERY_BATCH_MAX),
-        Loop("holds", recovery.holds, HOLDS_EVERY_S, RECOVERY_BATCH_MAX),
-        # Until nothing is found: what comes behind another event of its payment is in the next batch.
-        Loop("webhooks", webhooks.due, WEBHOOKS_EVERY_S, 1),
-        Loop("webhooks' age", measure_webhooks, WEBHOOKS_MEASURED_EVERY_S, 1),
-        Loop("cleaning", clean, CLEANING_EVERY_S, BATCH_MAX),
-        Loop("cleaning of webhooks", clean_inbox, CLEANING_EVERY_S, INBOX_BATCH_MAX),
-        Loop("guardrails", guardrails.check, GUARDRAILS_EVERY_S, EXPERIMENTS_MAX),
-    ]
+SENDING_EVERY_S = 0.25
 
 
 def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
@@ -108,7 +51,8 @@ def analytics(core: Core, stops: Callable[[], bool]) -> list[Loop]:
 
 
 def merchant_webhooks(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Puts published events on their way to merchants' endpoints, and sends them."""
+    """Puts published events on their way to merchants' endpoints, and sends what is due."""
+    handler = MerchantWebhooks(core.ports.clock, MessageEncoders(enum_names))
     post = WebhookPost(core.settings.webhooks_allow_private)
     sending = Sending(core.ports, DeliveryQueue(core.writes), post)
 
@@ -117,48 +61,18 @@ def merchant_webhooks(core: Core, stops: Callable[[], bool]) -> list[Loop]:
         return delivery_cleaner.delete_old(core.writes, core.ports.clock.now(), deadline)
 
     return [
+        *consuming(CONSUMER, handler, core, stops),
         # Until nothing is found: what comes behind another event of its object is in the next batch.
         Loop("merchant webhooks", sending.due, SENDING_EVERY_S, 1, sending.close),
         Loop("cleaning of deliveries", clean, CLEANING_EVERY_S, delivery_cleaner.BATCH_MAX),
     ]
 
 
-def sealer(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Seals the ledger in blocks, and publishes their heads."""
-    key = signing_key(core.settings)
-    if key is None:
-        log.warning("the ledger is not sealed: LEDGER_SIGNING_KEY names no key")
-        return []
-    conninfo = required_database_url(core.settings)
-    now = core.ports.clock.now
-    sealing = Sealing(Sealer(conninfo, key, now), now, stops, SHARE * SEALING_EVERY_S)
-
-    def measure() -> int:
-        measure_lag(core.pool, now())
-        return 0
-
-    return [
-        # At once only where it is far behind: the ledger's writers go first.
-        Loop("sealing", sealing.round, SEALING_EVERY_S, 1, sealing.close),
-        Loop("lag of sealing", measure, SEALING_MEASURED_EVERY_S, 1),
-        *_heads(core.settings, conninfo),
-    ]
-
-
-def _heads(settings: Settings, conninfo: str) -> list[Loop]:
-    topic = heads_topic(settings)
-    if topic is None:
-        log.warning("heads of the ledger are not published: neither KAFKA_BROKERS nor REDIS_URL is set")
-        return []
-    publisher = HeadPublisher(HeadCursor(conninfo), topic)
-    return [Loop("heads", publisher.round, HEADS_EVERY_S, HEADS_BATCH_MAX, publisher.close)]
-
-
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
     "relay": relay,
+    "sealer": sealer,
     "analytics": analytics,
     "merchant-webhooks": merchant_webhooks,
-    "sealer": sealer,
 }

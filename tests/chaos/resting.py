@@ -19,7 +19,7 @@ from tests.chaos.shoppers import Request, Shopper
 from tests.chaos.weather import CALM
 from tests.chaos.world import World
 
-# As server.worker.kinds has it.
+# As server.worker.payments has it.
 EXPEDITING_EVERY_S = 15
 OPERATORS_LOOK_AFTER_S = 20
 CALM_S = 60

@@ -10,7 +10,7 @@ import pytest
 from payflow.domain.psp_outcome import Unknown
 from payflow.v1 import payment_intent_pb2 as pb
 from server.worker.expediting import PAUSES, Expediting
-from server.worker.kinds import EXPEDITING_EVERY_S
+from server.worker.payments import EXPEDITING_EVERY_S
 from tests.databases import Database
 from tests.in_process import InProcess, in_process
 

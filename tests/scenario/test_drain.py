@@ -13,7 +13,7 @@ import pytest
 from payflow.v1 import payment_intent_pb2 as pb
 from server.config import Settings
 from server.wiring import Core
-from server.worker.kinds import CLEANING_EVERY_S
+from server.worker.payments import CLEANING_EVERY_S
 from tests.audit import attempts_of, effects_by_intent, events_of
 from tests.books import assert_books_right, assert_psp_agrees, open_attempts
 from tests.databases import Database

@@ -58,9 +58,9 @@ REFUSED_BY_URL = [
     ("https://0177.0.0.1/", NUMBERS),
     ("https://127.1/", NUMBERS),
     ("https://127.0.0.1./", DOT),
-    ("https://１２７.０.０.１/", PLAIN),
-    ("https://①②⑦.0.0.1/", PLAIN),
-    ("https://127。0。0。1/", PLAIN),
+    ("https://\uff11\uff12\uff17.0.0.\uff11/", PLAIN),
+    ("https://\u2460\u2461\u2466.0.0.1/", PLAIN),
+    ("https://127\u30020\u30020\u30021/", PLAIN),
     ("https://[::1]/", "is loopback"),
     ("https://[0:0:0:0:0:0:0:1]/", "is loopback"),
     ("https://[::ffff:127.0.0.1]/", "is loopback"),
@@ -164,7 +164,7 @@ def test_a_url_is_taken_apart() -> None:
     "url", ["http://127.0.0.1:3000/", "http://localhost/", "https://[::1]:9/", "http://web/"]
 )
 def test_development_allows_this_machine_and_its_networks(url: str) -> None:
-    assert destination(url, allows_private=True)
+    assert destination(url, allows_private=True).target == "/"
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_development_allows_nothing_else(url: str) -> None:
 
 def test_a_url_has_at_most_2000_characters() -> None:
     start = "https://shop.example/"
-    assert destination(start + "a" * (2_000 - len(start)))
+    assert destination(start + "a" * (2_000 - len(start))).host == "shop.example"
     with pytest.raises(Forbidden, match="1 to 2000 characters"):
         destination(start + "a" * (2_001 - len(start)))
 

@@ -16,7 +16,7 @@ from payflow.domain.webhook import WebhookFilter, WebhookState
 from server.config import Settings
 from server.wiring import Core
 from server.worker.expediting import BEFORE_ALL, Expediting
-from server.worker.kinds import EXPEDITING_EVERY_S
+from server.worker.payments import EXPEDITING_EVERY_S
 from server.worker.recovery import Recovery
 from server.worker.side_by_side import background_call
 from server.worker.webhooks import Webhooks

@@ -39,7 +39,7 @@ WRITES_MAX = 300 + 60 * BATCH
 CLEANING_MAX = 20 * delivery_cleaner.BATCH_MAX
 ABANDONING_MAX = 60 * delivery_queue.ABANDONED_MAX
 
-# Half of the deliveries are the busy merchant's. One in ten is pending, one failed; of each object there are five.
+# Half of the deliveries are the busy merchant's. One in ten is pending, one failed; all are of few objects.
 FILL = (
     """
     INSERT INTO webhook_endpoints

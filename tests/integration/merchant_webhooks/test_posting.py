@@ -1,4 +1,4 @@
-"""One webhook over a real connection: to the address that was looked at, under the name that was asked for."""
+"""One webhook over a real connection: to the address that was looked at, under the name asked for."""
 
 from __future__ import annotations
 
