@@ -33,7 +33,7 @@ def _copy(events: Iterable[tuple[str, int, bytes]], merchant_id: str, transactio
     for name, version, payload in events:
         if not is_known(name, version):
             continue
-        event = from_payload(name, payload)
+        event = from_payload(name, version, payload)
         booked = getattr(event, "transaction", None)
         if isinstance(booked, BookedTransaction) and booked.id == transaction_id:
             terms = Terms(

@@ -6,7 +6,8 @@ from typing import Any
 
 from payflow.domain.ledger.events import TransactionHeld, TransactionPosted
 from payflow.v1.events_pb2 import BookedTransaction
-from payflow.wire.events import BY_DOMAIN, BY_NAME, SCHEMA_VERSION
+from payflow.wire.events import BY_DOMAIN, BY_NAME
+from payflow.wire.upcasting import UPCASTING
 
 _FIELD = "transaction"
 
@@ -26,7 +27,7 @@ CARRIES = sorted(_MESSAGES.keys() - BOOKS_ITSELF)
 
 def is_known(name: str, version: int) -> bool:
     """Whether this release knows what an event of that type and layout has booked."""
-    return name in BY_NAME and version <= SCHEMA_VERSION
+    return name in BY_NAME and version <= UPCASTING.newest(name)
 
 
 def booked_transaction_id(name: str, payload: bytes) -> str:
