@@ -21,7 +21,7 @@ from tests.guide import TIMEOUT_S, blocks, run, transcript, with_outputs
 from tests.stack import running_stack
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("ledger.md", "routing.md")
+GUIDES = ("ledger.md", "routing.md", "webhooks.md")
 HTTP_ADDRESS = "localhost:8080"
 
 
@@ -35,15 +35,19 @@ def curl_in(directory: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def environment(
+    database: Database, tmp_path_factory: pytest.TempPathFactory, valkey_url: str
+) -> Iterator[dict[str, str]]:
     """Where the guide's commands run; HTTP_ADDRESS is in it as well."""
     directory = tmp_path_factory.mktemp("stack")
     path = [str(Path(sys.executable).parent), os.environ["PATH"]]
     if shutil.which("curl") is None:
         path.append(str(curl_in(directory / "bin")))
-    with running_stack(database, directory) as stack:
+    settings = {"REDIS_URL": valkey_url, "KAFKA_TOPIC_PAYMENTS": "guides", "WEBHOOKS_ALLOW_PRIVATE": "1"}
+    with running_stack(database, directory, **settings) as stack:
         address = stack.serve()
         url = stack.gateway(address)
+        stack.worker()
         yield {
             "PATH": os.pathsep.join(path),
             "GRPC_PORT": address.rpartition(":")[2],

@@ -9,7 +9,7 @@ from payflow.commands.call import Answer, commit_and_answer
 from payflow.commands.ports import Ports
 from payflow.domain import fields
 from payflow.domain.errors import invalid_field, not_found
-from payflow.domain.ids import derive_id
+from payflow.domain.ids import derive_id, slot_of
 from payflow.domain.merchant_webhooks import catalogue
 from payflow.domain.merchant_webhooks.commands import (
     CreateEndpoint,
@@ -149,9 +149,10 @@ class WebhookEndpoints(webhook_endpoint_pb2_grpc.WebhookEndpointServiceServicer)
         self, request: pb.RedeliverWebhookRequest, context: grpc.ServicerContext
     ) -> pb.WebhookDelivery:
         endpoint, key = self._to_redeliver(request)
-        found = self._ports.merchant_webhooks.redeliver(
-            endpoint, request.delivery_id, key, self._ports.clock.now(), current_call().deadline
-        )
+        found = None
+        if slot_of(request.delivery_id) is not None:
+            now, deadline = self._ports.clock.now(), current_call().deadline
+            found = self._ports.merchant_webhooks.redeliver(endpoint, request.delivery_id, key, now, deadline)
         if found is None:
             raise not_found("webhook delivery", request.delivery_id)
         return wire.delivery(found)
