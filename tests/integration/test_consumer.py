@@ -39,9 +39,7 @@ def consumer(database: Database, name: str) -> Iterator[Callable[..., Consumer]]
 
     def make(source: Source, handler: Handler, limits: ConsumerLimits = LIMITS) -> Consumer:
         now = HAPPENED_AT + timedelta(seconds=90)
-        made.append(
-            Consumer(name, source, handler, database.application_url, limits=limits, now=lambda: now)
-        )
+        made.append(Consumer(name, source, handler, database.application_url, limits=limits, now=lambda: now))
         return made[-1]
 
     yield make
