@@ -43,6 +43,11 @@ def to_published(stored: StoredEvent) -> PublishedEvent:
         data = _to_json(_encoders.of(descriptor)(message))
     except Exception as error:  # protobuf and JSON each have several ways to say that bytes make no sense
         raise UnpublishableError(f"the payload is no {stored.type}: {error}") from error
+    return with_data(stored, data)
+
+
+def with_data(stored: StoredEvent, data: bytes) -> PublishedEvent:
+    """The event's envelope around data that are on the wire already."""
     return PublishedEvent(
         id=f"{stored.aggregate_id}:{stored.aggregate_version}",
         type=stored.type,

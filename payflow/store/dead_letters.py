@@ -20,12 +20,16 @@ from payflow.store.dead_letter_rows import WHOLE, dead_letter
 from payflow.store.statement import DictConnection, columns, unique
 
 HELD_BACK = """
-    SELECT merchant_id, aggregate_id
+    SELECT wanted.merchant_id, wanted.aggregate_id, head.aggregate_version
     FROM unnest(%s::text[], %s::text[]) AS wanted (merchant_id, aggregate_id)
-    WHERE EXISTS (
-        SELECT FROM dead_letters AS item
+    CROSS JOIN LATERAL (
+        SELECT aggregate_version
+        FROM dead_letters AS item
         WHERE item.merchant_id = wanted.merchant_id AND item.consumer = %s
-          AND item.aggregate_id = wanted.aggregate_id)
+          AND item.aggregate_id = wanted.aggregate_id
+        ORDER BY aggregate_version
+        LIMIT 1
+    ) AS head
 """
 
 _ADD = """
@@ -146,13 +150,16 @@ FOLLOW = """
 
 def held_back(
     connection: DictConnection, consumer: str, aggregates: Iterable[MerchantScoped]
-) -> set[MerchantScoped]:
-    """Those aggregates whose next events have to be appended here, whatever the state of what is here."""
+) -> dict[MerchantScoped, int]:
+    """Those aggregates whose next events have to be appended here, whatever the state of what is here.
+
+    Each with the version of its first event that is.
+    """
     wanted = unique(aggregates)
     if not wanted:
-        return set()
+        return {}
     found = connection.execute(HELD_BACK, (*columns(wanted), consumer))
-    return {(row["merchant_id"], row["aggregate_id"]) for row in found}
+    return {(row["merchant_id"], row["aggregate_id"]): row["aggregate_version"] for row in found}
 
 
 def park(connection: DictConnection, consumer: str, given_up: Sequence[GivenUp], now: datetime) -> None:

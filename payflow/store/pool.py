@@ -91,6 +91,17 @@ class Pool:
         with self._connection(deadline) as connection:
             return ask(connection, sql, parameters, plan_anew)
 
+    def execute(self, sql: str, parameters: Sequence[Any], deadline: float) -> None:
+        """Runs a statement that answers nothing."""
+        with self._connection(deadline) as connection:
+            connection.execute(sql, parameters)
+
+    @contextmanager
+    def transaction(self, deadline: float) -> Iterator[PooledConnection]:
+        """For statements that take effect together, or not at all."""
+        with self._connection(deadline) as connection, connection.transaction():
+            yield connection
+
     @contextmanager
     def _connection(self, deadline: float) -> Iterator[PooledConnection]:
         """Raises DEADLINE_EXCEEDED, OVERLOADED or DATABASE_UNAVAILABLE."""

@@ -21,6 +21,8 @@ def command(kinds: tuple[str, ...]) -> None:
     payments   recovery of payments whose outcome is unknown, PSPs' webhooks, expiry,
                guardrails of experiments, clean-up
     audit      looks again at everything that is stored
+    relay      publishes events to the Kafka topic KAFKA_TOPIC_PAYMENTS, or to the Redis
+               stream of that name where KAFKA_BROKERS is not set
 
     Needs DATABASE_URL, of a database that is migrated. Several may run at once.
 
@@ -28,6 +30,7 @@ def command(kinds: tuple[str, ...]) -> None:
     Examples:
       DATABASE_URL=postgresql://payflow_app@localhost/payflow payflow worker
       payflow worker payments audit
+      KAFKA_BROKERS=localhost:9092 payflow worker relay
     """
     settings = process_settings()
     required_database_url(settings)

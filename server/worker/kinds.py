@@ -17,6 +17,7 @@ from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
 from server.worker.recovery import BATCH_MAX as RECOVERY_BATCH_MAX
 from server.worker.recovery import Recovery
+from server.worker.relay import relay
 from server.worker.webhooks import Webhooks
 
 Kind = Callable[[Core, Callable[[], bool]], list[Loop]]
@@ -75,4 +76,5 @@ def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
 KINDS: dict[str, Kind] = {
     "payments": payments,
     "audit": audit,
+    "relay": relay,
 }

@@ -1,0 +1,1 @@
+DROP TABLE relay_topics, relays, relay_parts;

@@ -1,0 +1,95 @@
+"""Publishes what operators want to have tried again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from payflow.domain.folding.working_set import MerchantScoped
+from payflow.domain.ids import BUCKETS
+from payflow.domain.stored_event import StoredEvent
+from payflow.events import relay_metrics as metrics
+from payflow.events.cloud_event import UnpublishableError, to_published
+from payflow.events.publisher import Outcome, Publisher, PublisherFailedError
+from payflow.events.publishing_order import PublishingOrder
+from payflow.store import dead_letters
+from payflow.store.pool import Pool
+from payflow.store.relay_parts import Part, holds, part_of
+from payflow.store.relay_reader import RelayReader
+
+RELAY = "relay"
+"""The relay's name among the consumers that have dead letters."""
+
+EVERY_S = 1.0
+AGGREGATES_MAX = 100
+EVENTS_MAX = 100
+DATABASE_TIMEOUT_S = 10.0
+
+
+class Retries:
+    """Takes up dead letters of the parts that the relay holds: what was parked, then what waits behind it."""
+
+    def __init__(
+        self, pool: Pool, reader: RelayReader, order: PublishingOrder, now: Callable[[], datetime]
+    ) -> None:
+        self._pool = pool
+        self._reader = reader
+        self._order = order
+        self._now = now
+        self._due_s = 0.0
+
+    def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> None:
+        """Looks when that is due. Raises PublisherFailedError."""
+        if time.monotonic() < self._due_s:
+            return
+        self._due_s = time.monotonic() + EVERY_S
+        parts = {part.number: part for part in held}
+        with self._pool.transaction(_deadline()) as connection:
+            asked_for = dead_letters.to_retry(connection, RELAY, range(BUCKETS), AGGREGATES_MAX)
+        for aggregate in asked_for:
+            if part := parts.get(part_of(aggregate[0])):
+                self._retry(aggregate, part, publisher, goes_on)
+
+    def _retry(
+        self, aggregate: MerchantScoped, part: Part, publisher: Publisher, goes_on: Callable[[], bool]
+    ) -> None:
+        with self._pool.transaction(_deadline()) as connection:
+            letters = dead_letters.take(connection, RELAY, aggregate, EVENTS_MAX)
+        versions = [one.letter.aggregate_version for one in letters]
+        published: set[int] = set()
+        outcome = Outcome()
+        for stored in self._reader.versions(aggregate, versions, _deadline()):
+            outcome = _published(stored, publisher, goes_on)
+            if outcome.delivered != [True]:
+                break
+            published.add(stored.aggregate_version)
+        self._order.forget(aggregate)
+        metrics.PUBLISHED.inc(len(published))
+        self._settle(aggregate, part, published, outcome.refused.get(0, ""))
+        if outcome.failure:
+            raise PublisherFailedError(outcome.failure)
+
+    def _settle(self, aggregate: MerchantScoped, part: Part, published: set[int], error: str) -> None:
+        """Unless the part, or the operator's wish, is another one by now."""
+        with self._pool.transaction(_deadline()) as connection:
+            if not holds(connection, part):
+                return
+            letters = dead_letters.take(connection, RELAY, aggregate, EVENTS_MAX)
+            done = [one for one in letters if one.letter.aggregate_version in published]
+            dead_letters.remove(connection, done)
+            rest = letters[len(done) :]
+            if error and rest:
+                dead_letters.park_again(connection, rest[0], error, 1, self._now())
+
+
+def _published(stored: StoredEvent, publisher: Publisher, goes_on: Callable[[], bool]) -> Outcome:
+    try:
+        event = to_published(stored)
+    except UnpublishableError as error:
+        return Outcome(refused={0: str(error)})
+    return publisher.publish([event], goes_on)
+
+
+def _deadline() -> float:
+    return time.monotonic() + DATABASE_TIMEOUT_S
