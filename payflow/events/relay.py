@@ -2,8 +2,8 @@
 
 Several relays share the parts of the buckets. A round reads what has settled behind the cursors of the parts
 that this relay holds, publishes it, and moves the cursors up to where everything is delivered: one UPDATE a
-round. Whatever goes wrong, the next round begins at the cursors: what is published may be published
-again, and nothing is missed.
+round. Whatever goes wrong, the next round begins at the cursors: nothing is missed, and something may be
+published again.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Relay:
         open_publisher: Callable[[], Publisher],
         now: Callable[[], datetime],
         stops: Callable[[], bool] = lambda: False,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         """``open_publisher`` raises PublisherFailedError. ``stops`` says that nothing new is to be begun."""
         self._pool = pool
@@ -60,10 +61,11 @@ class Relay:
         self._open_publisher = open_publisher
         self._now = now
         self._stops = stops
+        self._now_s = now_s
         self._publisher: Publisher | None = None
         self._order = PublishingOrder()
         self._suspects = Suspects()
-        self._retries = Retries(pool, reader, self._order, now)
+        self._retries = Retries(pool, reader, self._order, now, now_s)
         self._jitter = random.Random()
         self._failures = 0
         self._rests_until_s = 0.0
@@ -73,7 +75,7 @@ class Relay:
         """One round; how many events it was about."""
         try:
             self._leases.keep()
-            if time.monotonic() < self._rests_until_s:
+            if self._now_s() < self._rests_until_s:
                 return 0
             self._balance()
             return self._round() if self._leases.held else 0
@@ -107,6 +109,7 @@ class Relay:
         metrics.PUBLISHED.inc(reached.delivered)
         if outcome.lost_its_log:
             self._topic.lose(publisher)
+            self._leases.lose_all()
             return len(outgoing)
         reached.cursors |= cursors
         self._settle(reached)
@@ -120,7 +123,10 @@ class Relay:
         is_new = self._publisher is None
         if self._publisher is None:
             self._publisher = self._open_publisher()
-        return None if self._topic.is_lost(self._publisher, at_once=is_new) else self._publisher
+        if self._topic.is_lost(self._publisher, at_once=is_new):
+            self._leases.lose_all()
+            return None
+        return self._publisher
 
     def _read(self) -> tuple[list[Outgoing], dict[int, Cursor]]:
         """The next events, and cursors of parts that move without any."""
@@ -190,7 +196,7 @@ class Relay:
             self._publisher = None
         if not self._failures:
             log.warning("the relay waits: %s", reason)
-        self._rests_until_s = time.monotonic() + PAUSES.pause_s(self._failures, self._jitter)
+        self._rests_until_s = self._now_s() + PAUSES.pause_s(self._failures, self._jitter)
         self._failures += 1
 
 

@@ -35,8 +35,8 @@ class Leases:
         """Renews the leases when that is due, and finds out what was lost."""
         if self._now_s() < self._due_s:
             return
-        self._sharing = self._store.keep(_deadline())
         self._due_s = self._now_s() + RENEW_EVERY_S
+        self._sharing = self._store.keep(_deadline())
         self.lose(part.number for part in self.held if self._sharing.held.get(part.number) != part.fence)
 
     def balance(self) -> None:
@@ -56,6 +56,11 @@ class Leases:
         """Somebody else has them."""
         for number in list(numbers):
             self._held.pop(number, None)
+
+    def lose_all(self) -> None:
+        """Everything has changed hands; what is free is looked for at once."""
+        self._held.clear()
+        self._due_s = 0.0
 
     def close(self) -> None:
         """Gives everything back, so that others need not wait for the leases to end."""

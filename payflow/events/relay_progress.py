@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from payflow.domain.clock import Clock
 from payflow.events import relay_metrics as metrics
+from payflow.store.horizon import horizon
 from payflow.store.pool import Pool
 from payflow.store.relay_lag import RelayLag
 

@@ -31,19 +31,25 @@ class Retries:
     """Takes up dead letters of the parts that the relay holds: what was parked, then what waits behind it."""
 
     def __init__(
-        self, pool: Pool, reader: RelayReader, order: PublishingOrder, now: Callable[[], datetime]
+        self,
+        pool: Pool,
+        reader: RelayReader,
+        order: PublishingOrder,
+        now: Callable[[], datetime],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._reader = reader
         self._order = order
         self._now = now
+        self._now_s = now_s
         self._due_s = 0.0
 
     def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> None:
         """Looks when that is due. Raises PublisherFailedError."""
-        if time.monotonic() < self._due_s:
+        if self._now_s() < self._due_s:
             return
-        self._due_s = time.monotonic() + EVERY_S
+        self._due_s = self._now_s() + EVERY_S
         parts = {part.number: part for part in held}
         with self._pool.transaction(_deadline()) as connection:
             asked_for = dead_letters.to_retry(connection, RELAY, range(BUCKETS), AGGREGATES_MAX)

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
@@ -74,17 +75,19 @@ def build_relay(
     open_publisher: Callable[[], Publisher],
     now: Callable[[], datetime],
     stops: Callable[[], bool] = lambda: False,
+    now_s: Callable[[], float] = time.monotonic,
 ) -> Relay:
-    """A relay with a name of its own, from the tables that ``pool`` leads to."""
+    """A relay with a name of its own, from the tables that ``pool`` leads to; ``now_s`` only ever grows."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     parts = RelayParts(pool, name, LEASE)
     return Relay(
         pool=pool,
         parts=parts,
         reader=RelayReader(pool, EVENTS_MAX, BYTES_MAX),
-        leases=Leases(parts, name),
-        topic=TopicLog(RelayTopics(pool, topic)),
+        leases=Leases(parts, name, now_s),
+        topic=TopicLog(RelayTopics(pool, topic), now_s),
         open_publisher=open_publisher,
         now=now,
         stops=stops,
+        now_s=now_s,
     )
