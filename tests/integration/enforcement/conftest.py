@@ -27,14 +27,16 @@ def books(request: pytest.FixtureRequest) -> Iterator[Books]:
     server: PostgresServer = request.getfixturevalue(request.param)
     with psycopg.connect(server.url(), autocommit=True) as connection:
         connection.execute("CREATE DATABASE enforcement")
-    database = Database.on(server, "enforcement")
-    migrate.up(database.owner_url, database.application_url)
-    with (
-        psycopg.connect(database.owner_url, autocommit=True) as owner,
-        psycopg.connect(database.application_url, autocommit=True) as application,
-    ):
-        open_books(application)
-        yield Books(owner, application)
+        database = Database.on(server, "enforcement")
+        migrate.up(database.owner_url, database.application_url)
+        with (
+            psycopg.connect(database.owner_url, autocommit=True) as owner,
+            psycopg.connect(database.application_url, autocommit=True) as application,
+        ):
+            open_books(application)
+            yield Books(owner, application)
+        # Each process that runs some of the tests may come back here, with one server and the other in turns.
+        connection.execute("DROP DATABASE enforcement WITH (FORCE)")
 
 
 @pytest.fixture
