@@ -24,8 +24,8 @@ class EventTable:
 
     def __init__(self, database: Database) -> None:
         self._url = database.owner_url
+        self._first = 0
         self._polled = 0
-        self._committed = 0
 
     def poll(self, batch_max: int, wait_s: float) -> list[Message]:
         """What comes next."""
@@ -36,12 +36,18 @@ class EventTable:
         return [Message(headers_of(one), one.data) for one in published]
 
     def commit(self) -> None:
-        """Notes how far it has come."""
-        self._committed = self._polled
+        """Nothing to note: nobody takes over from it."""
+
+    def skip(self) -> None:
+        """Leaves out what is there already."""
+        with psycopg.connect(self._url) as connection:
+            row = connection.execute("SELECT count(*) FROM events").fetchone()
+        assert row is not None
+        self._first = self._polled = row[0]
 
     def rewind(self) -> None:
         """Everything is delivered again, from the first."""
-        self._polled = self._committed = 0
+        self._polled = self._first
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 from standardwebhooks import Webhook
 
 from payflow.events.consumer import Consumer
@@ -19,9 +20,8 @@ from payflow.v1 import webhook_endpoint_pb2 as pb
 from payflow.wire.json_encoder import MessageEncoders
 from server.gateway.enum_names import enum_names
 from server.worker.merchant_webhooks import Sending
-from tests.databases import Database
 from tests.event_table import EventTable
-from tests.in_process import InProcess, in_process
+from tests.in_process import InProcess
 from tests.merchant_receiver import Arrival, MerchantReceiver, merchant_receiver
 
 STEP_MAX = timedelta(minutes=15)
@@ -95,13 +95,16 @@ class MerchantWebhookStack:
 
 
 @contextmanager
-def merchant_webhook_stack(database: Database, directory: Path) -> Iterator[MerchantWebhookStack]:
-    """Everything is closed behind it."""
-    with (
-        in_process(database, directory, WEBHOOKS_ALLOW_PRIVATE="1") as payflow,
-        merchant_receiver() as receiver,
-    ):
+def merchant_webhook_stack(payflow: InProcess) -> Iterator[MerchantWebhookStack]:
+    """For a merchant that nobody has heard of, as of the machine's time; what others left is gone."""
+    with psycopg.connect(payflow.url, autocommit=True) as connection:
+        connection.execute("TRUNCATE webhook_deliveries, webhook_refusals")
+    payflow.caller.merchant_id = f"merchant_{uuid4().hex}"
+    payflow.clock.forward(seconds=(datetime.now(UTC) - payflow.clock.now()).total_seconds())
+    with merchant_receiver() as receiver:
+        database = payflow.database
         events = EventTable(database)
+        events.skip()
         handler = MerchantWebhooks(payflow.clock, MessageEncoders(enum_names))
         consumer = Consumer(CONSUMER, events, handler, database.application_url, now=payflow.clock.now)
         post = WebhookPost(allows_private=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 
+import pytest
+
 from payflow.domain.merchant_webhooks.delivery import GIVEN_UP_AFTER
+from payflow.events import webhook_post
 from payflow.v1 import webhook_endpoint_pb2 as pb
 from tests.merchant_receiver import MerchantReceiver, merchant_receiver
 from tests.merchant_webhook_stack import MerchantWebhookStack
+from tests.waiting import WAIT_S, wait_until
 
 DAY = timedelta(days=1)
 
@@ -154,15 +158,17 @@ def test_an_endpoint_may_ask_to_be_left_alone(stack: MerchantWebhookStack) -> No
     assert len(stack.receiver.arrivals()) == begun + 2
 
 
-def test_an_endpoint_that_does_not_answer_holds_up_no_other(stack: MerchantWebhookStack) -> None:
+def test_an_endpoint_that_does_not_answer_holds_up_no_other(
+    stack: MerchantWebhookStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_post, "TIMEOUT_S", WAIT_S)
     with merchant_receiver() as quick:
         slow_endpoint, quick_endpoint = stack.endpoint(), stack.endpoint(url=quick.url)
         stack.receiver.may_answer.clear()
         for _ in range(40):
             stack.payflow.caller.create()
         stack.tell()
-        while len(quick.arrivals()) < 40:
-            stack.sending.due()
+        wait_until(lambda: stack.sending.due() == 0 and len(quick.arrivals()) == 40)
         assert 1 <= len(stack.receiver.arrivals()) <= 4
         stack.receiver.may_answer.set()
         stack.sending.wait()
