@@ -27,3 +27,13 @@ CREATE INDEX dead_letters_retrying ON dead_letters (bucket, consumer, merchant_i
     WHERE state = 'RETRYING';
 
 GRANT SELECT, INSERT, DELETE, UPDATE (state, error, tries, parked_at) ON dead_letters TO payflow_application;
+
+-- Operators may discard a webhook that is parked, too.
+ALTER TABLE webhook_inbox
+    DROP CONSTRAINT webhook_inbox_state_check,
+    ADD CONSTRAINT webhook_inbox_state_check
+        CHECK (state IN ('PENDING', 'APPLIED', 'IGNORED', 'PARKED', 'DISCARDED'));
+
+DROP INDEX webhook_inbox_settled;
+CREATE INDEX webhook_inbox_settled ON webhook_inbox (bucket, settled_at)
+    WHERE state IN ('APPLIED', 'IGNORED', 'DISCARDED');

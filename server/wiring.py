@@ -21,6 +21,7 @@ from payflow.psp.simulator.connector import default_accounts
 from payflow.store import readiness, response_cache
 from payflow.store.attempts_reader import AttemptsReader
 from payflow.store.committer import Committer, OnCommit
+from payflow.store.dead_letters_reader import DeadLettersReader
 from payflow.store.due_reader import DueReader
 from payflow.store.keys_reader import KeysReader
 from payflow.store.ledger_reader import LedgerReader
@@ -38,6 +39,8 @@ from payflow.store.webhook_inbox import WebhookInbox
 from payflow.store.webhook_queue import WebhookQueue
 from payflow.store.write_pool import write_pool
 from payflow.v1 import (
+    dead_letter_pb2,
+    dead_letter_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     merchant_pb2,
@@ -57,6 +60,7 @@ from server.connectors import ConnectorSettings, load_connectors
 from server.psp_gate import build_gate
 from server.rpc.application import Binding
 from server.rpc.interceptors.rate_limit import CallRates
+from server.rpc.services.dead_letters import DeadLetters
 from server.rpc.services.ledger import Ledger
 from server.rpc.services.merchants import Merchants
 from server.rpc.services.payment_intents import PaymentIntents
@@ -130,6 +134,7 @@ class Core:
             creates_merchants=True,
             webhook_endpoints=WebhookEndpoints(self.pool),
             inbox=WebhookInbox(self.pool, self.writes),
+            dead_letters=DeadLettersReader(self.pool),
             default_accounts=default_accounts(ConnectorSettings(settings.environment)),
         )
 
@@ -190,6 +195,11 @@ class PayFlowApplication:
                 _service(webhook_pb2, "WebhookService"),
                 webhook_pb2_grpc.add_WebhookServiceServicer_to_server,
                 Webhooks(ports),
+            ),
+            Binding(
+                _service(dead_letter_pb2, "DeadLetterService"),
+                dead_letter_pb2_grpc.add_DeadLetterServiceServicer_to_server,
+                DeadLetters(ports),
             ),
         )
 

@@ -18,7 +18,7 @@ from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.merchant.evolve import evolve as evolve_merchant
 from payflow.domain.merchant.state import Merchant, aggregate_id
 from payflow.domain.psp_outcome import OperationType
-from payflow.wire.events import event_name, from_payload, to_payload
+from payflow.wire.events import event_name, from_payload, schema_version, to_payload
 
 # Written down from the public contract, not taken from INTENT_MOVES.
 CONTRACT_MOVES = {
@@ -198,7 +198,7 @@ class Archive:
 
     def _replay(self, recorded: RecordedEvent) -> None:
         name, payload = event_name(recorded.data), to_payload(recorded.data)
-        event = from_payload(name, payload)
+        event = from_payload(name, schema_version(recorded.data), payload)
         assert event == recorded.data
         assert event is not None
         assert to_payload(event) == payload

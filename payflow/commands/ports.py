@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payflow.commands.dead_letter_ports import DeadLetters
 from payflow.commands.webhook_ports import Inbox, WebhookEndpoints
 from payflow.domain.clock import Clock
 from payflow.domain.endpoint import Endpoint
@@ -302,4 +303,5 @@ class Ports:
     creates_merchants: bool
     webhook_endpoints: WebhookEndpoints
     inbox: Inbox
+    dead_letters: DeadLetters
     default_accounts: tuple[DefaultAccount, ...]

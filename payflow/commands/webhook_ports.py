@@ -36,3 +36,9 @@ class Inbox(Protocol):
     def retry(self, merchant_id: str, webhook_id: str, now: datetime, deadline: float) -> Webhook | None:
         """Makes a parked event due, as if it had never been tried; None where it is not parked."""
         ...
+
+    def discard(
+        self, merchant_id: str, webhook_id: str, reason: str, now: datetime, deadline: float
+    ) -> Webhook | None:
+        """Gives a parked event up; None where it is not parked."""
+        ...

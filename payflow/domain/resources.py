@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from payflow.domain.dead_letter import DeadLetterView
 from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.state import Attempt, IntentAggregate, PaymentIntent, Refund
 from payflow.domain.ledger.account import Account
@@ -75,6 +76,7 @@ Resource = (
     | BulkResult
     | RulesVersion
     | Experiment
+    | DeadLetterView
 )
 
 

@@ -34,6 +34,7 @@ class WebhookState(StrEnum):
     APPLIED = "APPLIED"
     IGNORED = "IGNORED"
     PARKED = "PARKED"
+    DISCARDED = "DISCARDED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class Webhook:
     """An event in the inbox.
 
     ``tries`` counts how often it was begun. ``due_at`` is when it is begun next, or, while somebody is at it,
-    when their lease ends. ``detail`` says why it is parked, or waits. Lists leave ``content`` empty.
+    when their lease ends. ``detail`` says why it is parked, waits or was discarded. Lists leave ``content``
+    empty.
     """
 
     id: str

@@ -7,17 +7,20 @@ Redis stream has the same headers as fields, and the data in the field ``value``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import msgspec
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
 
 from payflow.domain.stored_event import StoredEvent
 from payflow.events.published_event import PublishedEvent
-from payflow.wire.events import BY_NAME
+from payflow.wire.events import read
 from payflow.wire.json_encoder import MessageEncoders
+from payflow.wire.upcasting import UPCASTING, NewerEventError
 
 CONTENT_TYPE = "application/json"
 SPECIFICATION_VERSION = "1.0"
@@ -32,18 +35,22 @@ class MalformedEventError(ValueError):
 
 
 def to_published(stored: StoredEvent) -> PublishedEvent:
-    """The event as consumers get it. Raises UnpublishableError."""
-    known = BY_NAME.get(stored.type)
-    if known is None:
-        raise UnpublishableError(f"this release does not know events of type {stored.type}")
-    message = known.message()
-    descriptor: Any = message.DESCRIPTOR
+    """The event as consumers get it, in the newest layout of its type. Raises UnpublishableError."""
     try:
-        message.ParseFromString(stored.payload)
-        data = _to_json(_encoders.of(descriptor)(message))
+        message = read(stored.type, stored.schema_version, stored.payload)
+        data = b"" if message is None else _data(message)
+    except NewerEventError as error:
+        raise UnpublishableError(str(error)) from error
     except Exception as error:  # protobuf and JSON each have several ways to say that bytes make no sense
         raise UnpublishableError(f"the payload is no {stored.type}: {error}") from error
-    return with_data(stored, data)
+    if message is None:
+        raise UnpublishableError(f"this release does not know events of type {stored.type}")
+    return with_data(replace(stored, schema_version=UPCASTING.newest(stored.type)), data)
+
+
+def _data(message: Message) -> bytes:
+    descriptor: Any = message.DESCRIPTOR
+    return _to_json(_encoders.of(descriptor)(message))
 
 
 def with_data(stored: StoredEvent, data: bytes) -> PublishedEvent:

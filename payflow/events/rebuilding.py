@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.folding.submission import Event
 from payflow.domain.ids import bucket_of
 from payflow.domain.intent.evolve import evolve as evolve_intent
@@ -28,20 +29,29 @@ from payflow.domain.routing.state import Routing
 from payflow.domain.stored_event import StoredEvent
 from payflow.store import rows
 from payflow.wire.events import from_payload
+from payflow.wire.upcasting import NewerEventError
 
 TableRow = tuple[str, dict[str, Any]]
 Known = tuple[StoredEvent, Any]
 
 
-class NumberingBrokenError(Exception):
+class RebuildingError(Exception):
+    """Events from which nothing can be rebuilt; says which one and why."""
+
+
+class NumberingBrokenError(RebuildingError):
     """The events of an aggregate are not numbered from 1 without gaps: one is missing or was added."""
+
+
+class UnreadableEventError(RebuildingError):
+    """A newer release wrote the event: what it means is not known here."""
 
 
 def rebuilt(events: Iterable[StoredEvent]) -> Iterator[TableRow]:
     """Rows with their tables; ``events`` come aggregate by aggregate, each in order.
 
-    Not the accounts of the system and no balances: those follow from the entries. Types that this release
-    does not know are skipped. Raises NumberingBrokenError.
+    Not the accounts of the system and no balances: those follow from the entries. What was done about dead
+    letters has no rows. Types that this release does not know are skipped. Raises RebuildingError.
     """
     for (merchant_id, aggregate_id), history in groupby(events, _aggregate):
         known = list(_known(history))
@@ -58,9 +68,20 @@ def _known(history: Iterable[StoredEvent]) -> Iterator[Known]:
         if stored.aggregate_version != number:
             found = f"event {stored.aggregate_version} stands where {number} belongs"
             raise NumberingBrokenError(f"{stored.merchant_id} {stored.aggregate_id}: {found}")
-        event = from_payload(stored.type, stored.payload)
+        event = _read(stored)
         if event is not None:
             yield stored, event
+
+
+def _read(stored: StoredEvent) -> Event | None:
+    try:
+        return from_payload(stored.type, stored.schema_version, stored.payload)
+    except NewerEventError as error:
+        raise UnreadableEventError(f"{_named(stored)}: {error}") from error
+
+
+def _named(stored: StoredEvent) -> str:
+    return f"{stored.merchant_id} {stored.aggregate_id} {stored.aggregate_version}"
 
 
 def _rows(merchant_id: str, aggregate_id: str, known: list[Known]) -> Iterator[TableRow]:
@@ -71,7 +92,7 @@ def _rows(merchant_id: str, aggregate_id: str, known: list[Known]) -> Iterator[T
         yield from _routing(merchant_id, known)
     elif isinstance(first, LedgerEvent):
         yield from _book(merchant_id, known)
-    else:
+    elif not isinstance(first, DeadLetterEvent):
         yield from _intent(merchant_id, aggregate_id, known)
 
 

@@ -5,7 +5,7 @@ A slice is a page of a primary key, so its cost does not grow with the tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -150,6 +150,7 @@ class Subject(StrEnum):
     BALANCES = "balances"
     TRANSACTIONS = "transactions"
     INTENTS = "intents"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +173,24 @@ class Slice:
     findings: Sequence[Finding]
 
 
+Read = Callable[[tuple[Any, ...], int, float], Slice]
+"""Looks at the next rows behind a key, which is empty at the beginning, at most so many, until a deadline."""
+
+
 class AuditReader:
     """Each method looks at the rows behind a key. Deadlines are in seconds of time.monotonic."""
 
     def __init__(self, pool: ReadPool) -> None:
         self._pool = pool
 
-    def slice(self, subject: Subject, after: tuple[Any, ...], limit: int, deadline: float) -> Slice:
-        """The next ``limit`` rows of ``subject`` behind ``after``, which is empty at the beginning."""
-        read = {
+    def reads(self) -> dict[Subject, Read]:
+        """How to look at each subject but the events."""
+        return {
             Subject.ENTRIES: self._entries,
             Subject.BALANCES: self._balances,
             Subject.TRANSACTIONS: self._transactions,
             Subject.INTENTS: self._intents,
-        }[subject]
-        return read(after, limit, deadline)
+        }
 
     def _entries(self, after: tuple[Any, ...], limit: int, deadline: float) -> Slice:
         start = after or ("", "", 0)

@@ -9,6 +9,7 @@ needs READ COMMITTED, or SERIALIZABLE and another try when PostgreSQL says 40001
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from datetime import datetime
 
 from psycopg.types.json import Jsonb
@@ -113,12 +114,6 @@ LETTERS = f"""
     LIMIT %s
 """
 
-ONE = f"""
-    SELECT {WHOLE}
-    FROM dead_letters AS item
-    WHERE merchant_id = %s AND consumer = %s AND aggregate_id = %s AND aggregate_version = %s
-"""
-
 REMOVE = """
     DELETE FROM dead_letters AS item
     USING unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
@@ -133,18 +128,11 @@ PARK_AGAIN = """
     WHERE merchant_id = %s AND consumer = %s AND aggregate_id = %s AND aggregate_version = %s
 """
 
-ASK_FOR_RETRY = """
+WAIT_BEHIND = """
     UPDATE dead_letters
-    SET state = 'RETRYING'
-    WHERE merchant_id = %s AND consumer = %s AND aggregate_id = %s AND aggregate_version = %s
-      AND state = 'PARKED'
-"""
-
-# Behind the head: what its aggregate has to do from now on.
-FOLLOW = """
-    UPDATE dead_letters
-    SET state = %s
-    WHERE merchant_id = %s AND consumer = %s AND aggregate_id = %s AND aggregate_version > %s AND state = %s
+    SET state = 'WAITING'
+    WHERE merchant_id = %s AND consumer = %s AND aggregate_id = %s AND aggregate_version > %s
+      AND state = 'RETRYING'
 """
 
 
@@ -205,38 +193,18 @@ def take(
     return [dead_letter(row) for row in connection.execute(LETTERS, (*key, events_max))]
 
 
-def find(
-    connection: DictConnection, merchant_id: str, consumer: str, aggregate_id: str, aggregate_version: int
-) -> DeadLetter | None:
-    """One letter as it stands."""
-    row = connection.execute(ONE, (merchant_id, consumer, aggregate_id, aggregate_version)).fetchone()
-    return dead_letter(row) if row else None
-
-
 def remove(connection: DictConnection, taken: Sequence[DeadLetter]) -> None:
     """Forgets letters that were applied or published, each aggregate's from its first on."""
-    keys = [
-        (one.letter.merchant_id, one.consumer, one.letter.aggregate_id, one.letter.aggregate_version)
-        for one in taken
-    ]
+    keys = [astuple(one.key) for one in taken]
     if keys:
         connection.execute(REMOVE, columns(keys))
 
 
 def park_again(connection: DictConnection, failed: DeadLetter, error: str, tries: int, now: datetime) -> None:
     """Puts the first letter of an aggregate back that failed again, after ``tries`` more; the others wait."""
-    key = _key(failed)
+    key = astuple(failed.key)
     connection.execute(PARK_AGAIN, (_bounded(error), tries, now, *key))
-    connection.execute(FOLLOW, (DeadLetterState.WAITING, *key, DeadLetterState.RETRYING))
-
-
-def ask_for_retry(connection: DictConnection, parked: DeadLetter) -> bool:
-    """Has an aggregate tried again by its consumer; False where it is parked no more."""
-    key = _key(parked)
-    if not connection.execute(ASK_FOR_RETRY, key).rowcount:
-        return False
-    connection.execute(FOLLOW, (DeadLetterState.RETRYING, *key, DeadLetterState.WAITING))
-    return True
+    connection.execute(WAIT_BEHIND, key)
 
 
 def _row(letter: Letter) -> tuple[object, ...]:
@@ -249,10 +217,6 @@ def _row(letter: Letter) -> tuple[object, ...]:
         Jsonb(dict(letter.headers)),
         letter.value,
     )
-
-
-def _key(one: DeadLetter) -> tuple[str, str, str, int]:
-    return one.letter.merchant_id, one.consumer, one.letter.aggregate_id, one.letter.aggregate_version
 
 
 def _bounded(error: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from payflow.domain.dead_letter_commands import DeadLetterCommand
 from payflow.domain.folding.submission import Submission
 from payflow.domain.folding.working_set import KeyRecord, MerchantScoped, WorkingSet
 from payflow.domain.ids import slot_candidates
@@ -25,6 +26,7 @@ from payflow.domain.merchant.commands import CreateMerchant, MerchantCommand
 from payflow.domain.routing.commands import RoutingCommand
 from payflow.store import pipelining, rows
 from payflow.store.columns import MERCHANT, PSP_ACCOUNT, columns_of
+from payflow.store.loading_dead_letters import DeadLetterLoading
 from payflow.store.loading_ledger import ACCOUNTS, LedgerLoading, accounts_of, add_accounts
 from payflow.store.loading_routing import RoutingLoading
 from payflow.store.statement import DictConnection, columns, unique
@@ -72,6 +74,7 @@ COMMITTED = """
     WHERE merchant_id = ANY (%s) AND causation_id = ANY (%s) AND causation_seq = 0
 """
 
+_WITHOUT_INTENT = MerchantCommand | LedgerCommand | RoutingCommand | DeadLetterCommand | CreateIntent
 _POSTING = (RecordOutcome, ApplyNotice, StartRefund, ReverseCapture, ReverseRefund)
 
 
@@ -106,7 +109,7 @@ class _Loading:
         intents = unique(
             (command.merchant_id, command.intent_id)
             for command in commands
-            if not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | CreateIntent)
+            if not isinstance(command, _WITHOUT_INTENT)
         )
         refunds = [one.refund_id for one in commands if isinstance(one, RecordOutcome | ReverseRefund)]
         noticed = [one for one in commands if isinstance(one, ApplyNotice)]
@@ -121,6 +124,7 @@ class _Loading:
         self._connection = connection
         self._ledger = LedgerLoading(connection, submissions)
         self._routing = RoutingLoading(connection, submissions)
+        self._dead_letters = DeadLetterLoading(connection, submissions)
         execute = connection.execute
         self._merchants = execute(MERCHANTS, [merchant_ids])
         self._psp_accounts = execute(PSP_ACCOUNTS, [merchant_ids])
@@ -161,6 +165,7 @@ class _Loading:
         )
         self._ledger.add_to(working)
         self._routing.add_to(working)
+        self._dead_letters.add_to(working)
         return working
 
     def _key(self, row: rows.Row) -> KeyRecord | None:

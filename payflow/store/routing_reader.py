@@ -61,7 +61,7 @@ TALLIES = """
 """
 
 LAST_DECISION = """
-    SELECT type, payload, occurred_at FROM events
+    SELECT type, schema_version, payload, occurred_at FROM events
     WHERE merchant_id = %s AND aggregate_id = %s AND type = %s
     ORDER BY aggregate_version DESC
     LIMIT 1
@@ -117,7 +117,7 @@ class RoutingReader:
     ) -> tuple[RoutingDecision, datetime] | None:
         """The last decision about a payment, and when it was made."""
         row = self._pool.one(LAST_DECISION, (merchant_id, intent_id, _ROUTED), deadline)
-        event = from_payload(row["type"], row["payload"]) if row else None
+        event = from_payload(row["type"], row["schema_version"], row["payload"]) if row else None
         if row is None or not isinstance(event, PaymentIntentRouted):
             return None
         return event.decision, row["occurred_at"]

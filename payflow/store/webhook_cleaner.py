@@ -16,14 +16,14 @@ DELETE_OLD = """
         CROSS JOIN LATERAL (
             SELECT merchant_id, id
             FROM webhook_inbox
-            WHERE bucket = wanted.bucket AND state IN ('APPLIED', 'IGNORED') AND settled_at <= %s
+            WHERE bucket = wanted.bucket AND state IN ('APPLIED', 'IGNORED', 'DISCARDED') AND settled_at <= %s
             ORDER BY settled_at
             LIMIT %s
         ) AS old
         LIMIT %s
     ) AS chosen
     WHERE item.merchant_id = chosen.merchant_id AND item.id = chosen.id
-      AND item.state IN ('APPLIED', 'IGNORED')
+      AND item.state IN ('APPLIED', 'IGNORED', 'DISCARDED')
     RETURNING item.id
 """
 

@@ -1,4 +1,4 @@
-"""The inbox of webhooks as servers use it: puts events in, shows them, and tries parked ones again."""
+"""The inbox of webhooks as servers use it: puts events in, shows them, and cares for parked ones."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ OPEN = {
 RETRY = f"""
     UPDATE webhook_inbox AS item
     SET state = 'PENDING', tries = 0, due_at = %s, yields = false, detail = '', settled_at = NULL
+    WHERE merchant_id = %s AND id = %s AND state = 'PARKED'
+    RETURNING {WHOLE}
+"""
+
+DISCARD = f"""
+    UPDATE webhook_inbox AS item
+    SET state = 'DISCARDED', detail = %s, settled_at = %s
     WHERE merchant_id = %s AND id = %s AND state = 'PARKED'
     RETURNING {WHOLE}
 """
@@ -129,4 +136,11 @@ class WebhookInbox:
     def retry(self, merchant_id: str, webhook_id: str, now: datetime, deadline: float) -> Webhook | None:
         """Makes a parked event due, as if it had never been tried; None where it is not parked."""
         row = self._writes.one(RETRY, (now, merchant_id, webhook_id), deadline)
+        return webhook(row) if row else None
+
+    def discard(
+        self, merchant_id: str, webhook_id: str, reason: str, now: datetime, deadline: float
+    ) -> Webhook | None:
+        """Gives a parked event up; None where it is not parked."""
+        row = self._writes.one(DISCARD, (reason, now, merchant_id, webhook_id), deadline)
         return webhook(row) if row else None

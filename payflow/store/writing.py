@@ -11,10 +11,11 @@ from payflow.domain.ids import bucket_of
 from payflow.domain.texts import Texts
 from payflow.store import pipelining, rows
 from payflow.store.statement import DictConnection, Statement, columns, insert, insert_columns
+from payflow.store.writing_dead_letters import dead_letter_statements
 from payflow.store.writing_ledger import ledger_statements
 from payflow.store.writing_payments import LoadedIntents, intent_statements
 from payflow.store.writing_routing import routing_statements
-from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
+from payflow.wire.events import event_name, schema_version, to_payload
 
 EVENTS = """
     INSERT INTO events (
@@ -107,6 +108,7 @@ def _statements(
     yield from intent_statements(working, changes, loaded)
     yield from ledger_statements(changes)
     yield from routing_statements(changes)
+    yield from dead_letter_statements(changes)
     yield from _key_statements(changes, key_ttl)
 
 
@@ -117,7 +119,7 @@ def _event_row(event: RecordedEvent) -> tuple[Any, ...]:
         event.aggregate_version,
         bucket_of(event.merchant_id),
         event_name(event.data),
-        SCHEMA_VERSION,
+        schema_version(event.data),
         to_payload(event.data),
         event.occurred_at,
         event.actor,

@@ -75,17 +75,22 @@ class Event(_message.Message):
     ROUTING_RULES_SET_FIELD_NUMBER: _builtins.int
     EXPERIMENT_STARTED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_STOPPED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTER_RETRIED_FIELD_NUMBER: _builtins.int
+    DEAD_LETTER_DISCARDED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Identifier: the aggregate's id, `:` and the aggregate version."""
     type: _builtins.str
     """Name of the kind of event, such as `payment_intent.captured`."""
     schema_version: _builtins.int
-    """Version of the layout of `data` for this type; grows when a field changes its meaning."""
+    """Version of the layout of `data` for this type. It grows when a field changes its meaning, or is added and
+    older events are to have it as well. Older events are read as if they had the newest layout; where a newer
+    release wrote an event in one that is not known here, `data` is left out.
+    """
     merchant_id: _builtins.str
     """The merchant."""
     aggregate_id: _builtins.str
     """What it happened to: a payment intent's id (its refunds included), a transaction's id, or `merchant:`,
-    `account:` or `routing:` and an id.
+    `account:`, `routing:` or `dead_letters:` and an id.
     """
     aggregate_version: _builtins.int
     """Position in the aggregate's history, contiguous from 1."""
@@ -229,6 +234,14 @@ class Event(_message.Message):
     def experiment_stopped(self) -> Global___ExperimentStopped:
         """An experiment was stopped."""
 
+    @_builtins.property
+    def dead_letter_retried(self) -> Global___DeadLetterRetried:
+        """An operator had a dead letter tried again."""
+
+    @_builtins.property
+    def dead_letter_discarded(self) -> Global___DeadLetterDiscarded:
+        """An operator discarded a dead letter."""
+
     def __init__(
         self,
         *,
@@ -275,12 +288,14 @@ class Event(_message.Message):
         routing_rules_set: Global___RoutingRulesSet | None = ...,
         experiment_started: Global___ExperimentStarted | None = ...,
         experiment_stopped: Global___ExperimentStopped | None = ...,
+        dead_letter_retried: Global___DeadLetterRetried | None = ...,
+        dead_letter_discarded: Global___DeadLetterDiscarded | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "data", b"data", "dead_letter_discarded", b"dead_letter_discarded", "dead_letter_retried", b"dead_letter_retried", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "merchant_created", b"merchant_created", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_opened", b"account_opened", "actor", b"actor", "aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "attempt_accepted", b"attempt_accepted", "attempt_outcome_unknown", b"attempt_outcome_unknown", "attempt_parked", b"attempt_parked", "attempt_resumed", b"attempt_resumed", "attempt_strayed", b"attempt_strayed", "attempt_undone", b"attempt_undone", "causation_id", b"causation_id", "correlation_id", b"correlation_id", "data", b"data", "dead_letter_discarded", b"dead_letter_discarded", "dead_letter_retried", b"dead_letter_retried", "experiment_started", b"experiment_started", "experiment_stopped", b"experiment_stopped", "id", b"id", "merchant_created", b"merchant_created", "merchant_id", b"merchant_id", "merchant_updated", b"merchant_updated", "occurred_at", b"occurred_at", "payment_intent_action_required", b"payment_intent_action_required", "payment_intent_authorized", b"payment_intent_authorized", "payment_intent_canceled", b"payment_intent_canceled", "payment_intent_capture_reversed", b"payment_intent_capture_reversed", "payment_intent_captured", b"payment_intent_captured", "payment_intent_created", b"payment_intent_created", "payment_intent_failed", b"payment_intent_failed", "payment_intent_failed_over", b"payment_intent_failed_over", "payment_intent_operation_aborted", b"payment_intent_operation_aborted", "payment_intent_operation_started", b"payment_intent_operation_started", "payment_intent_routed", b"payment_intent_routed", "psp_account_created", b"psp_account_created", "psp_account_updated", b"psp_account_updated", "refund_created", b"refund_created", "refund_failed", b"refund_failed", "refund_reversed", b"refund_reversed", "refund_succeeded", b"refund_succeeded", "routing_rules_set", b"routing_rules_set", "schema_version", b"schema_version", "traceparent", b"traceparent", "transaction_held", b"transaction_held", "transaction_posted", b"transaction_posted", "transaction_resolved", b"transaction_resolved", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped"]  # noqa: Y015
+    _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["merchant_created", "merchant_updated", "psp_account_created", "psp_account_updated", "payment_intent_created", "payment_intent_operation_started", "attempt_resumed", "attempt_outcome_unknown", "attempt_parked", "payment_intent_operation_aborted", "payment_intent_action_required", "payment_intent_authorized", "payment_intent_captured", "payment_intent_canceled", "payment_intent_failed", "payment_intent_capture_reversed", "payment_intent_failed_over", "attempt_accepted", "attempt_strayed", "attempt_undone", "refund_created", "refund_succeeded", "refund_failed", "refund_reversed", "account_opened", "transaction_posted", "transaction_held", "transaction_resolved", "payment_intent_routed", "routing_rules_set", "experiment_started", "experiment_stopped", "dead_letter_retried", "dead_letter_discarded"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
@@ -1081,6 +1096,8 @@ class PaymentIntentCaptured(_message.Message):
     CAPTURED_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_AMOUNT_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PSP_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
     """The attempt that ended so."""
     psp_payment_id: _builtins.str
@@ -1089,6 +1106,10 @@ class PaymentIntentCaptured(_message.Message):
     """Minor units."""
     fee_amount: _builtins.int
     """The platform's fee out of it, in minor units."""
+    currency: _builtins.str
+    """ISO 4217 code of the amounts. Since version 2."""
+    psp_account_id: _builtins.str
+    """The merchant's account at the PSP that took it. Since version 2."""
     @_builtins.property
     def transaction(self) -> Global___BookedTransaction:
         """The posting in the ledger, the hold's release included."""
@@ -1101,10 +1122,12 @@ class PaymentIntentCaptured(_message.Message):
         captured_amount: _builtins.int = ...,
         fee_amount: _builtins.int = ...,
         transaction: Global___BookedTransaction | None = ...,
+        currency: _builtins.str = ...,
+        psp_account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "captured_amount", b"captured_amount", "fee_amount", b"fee_amount", "psp_payment_id", b"psp_payment_id", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "captured_amount", b"captured_amount", "currency", b"currency", "fee_amount", b"fee_amount", "psp_account_id", b"psp_account_id", "psp_payment_id", b"psp_payment_id", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1266,12 +1289,21 @@ class RefundSucceeded(_message.Message):
     ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     PSP_REFUND_ID_FIELD_NUMBER: _builtins.int
     TRANSACTION_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    PSP_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     refund_id: _builtins.str
     """The refund."""
     attempt_id: _builtins.str
     """The attempt that ended so."""
     psp_refund_id: _builtins.str
     """The PSP's own identifier of the refund."""
+    amount: _builtins.int
+    """Minor units. Since version 2."""
+    currency: _builtins.str
+    """ISO 4217 code of the amount. Since version 2."""
+    psp_account_id: _builtins.str
+    """The merchant's account at the PSP that gave it back. Since version 2."""
     @_builtins.property
     def transaction(self) -> Global___BookedTransaction:
         """The posting in the ledger, the hold's release included."""
@@ -1283,10 +1315,13 @@ class RefundSucceeded(_message.Message):
         attempt_id: _builtins.str = ...,
         psp_refund_id: _builtins.str = ...,
         transaction: Global___BookedTransaction | None = ...,
+        amount: _builtins.int = ...,
+        currency: _builtins.str = ...,
+        psp_account_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["transaction", b"transaction"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "psp_refund_id", b"psp_refund_id", "refund_id", b"refund_id", "transaction", b"transaction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_id", b"attempt_id", "currency", b"currency", "psp_account_id", b"psp_account_id", "psp_refund_id", b"psp_refund_id", "refund_id", b"refund_id", "transaction", b"transaction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1627,3 +1662,75 @@ class ExperimentStopped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExperimentStopped: _TypeAlias = ExperimentStopped  # noqa: Y015
+
+@_typing.final
+class DeadLetterRetried(_message.Message):
+    """An operator had a dead letter, and what waited behind it, tried again by its consumer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    AGGREGATE_ID_FIELD_NUMBER: _builtins.int
+    AGGREGATE_VERSION_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """Who had not taken it."""
+    aggregate_id: _builtins.str
+    """What the event that was not taken had happened to."""
+    aggregate_version: _builtins.int
+    """That event's position in the history of its aggregate."""
+    event_type: _builtins.str
+    """That event's type."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        aggregate_id: _builtins.str = ...,
+        aggregate_version: _builtins.int = ...,
+        event_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "consumer", b"consumer", "event_type", b"event_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterRetried: _TypeAlias = DeadLetterRetried  # noqa: Y015
+
+@_typing.final
+class DeadLetterDiscarded(_message.Message):
+    """An operator gave a dead letter up: its consumer does without that event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_FIELD_NUMBER: _builtins.int
+    AGGREGATE_ID_FIELD_NUMBER: _builtins.int
+    AGGREGATE_VERSION_FIELD_NUMBER: _builtins.int
+    EVENT_TYPE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    consumer: _builtins.str
+    """Who had not taken it."""
+    aggregate_id: _builtins.str
+    """What the event that was not taken had happened to."""
+    aggregate_version: _builtins.int
+    """That event's position in the history of its aggregate."""
+    event_type: _builtins.str
+    """That event's type."""
+    reason: _builtins.str
+    """Why, in the operator's words."""
+    def __init__(
+        self,
+        *,
+        consumer: _builtins.str = ...,
+        aggregate_id: _builtins.str = ...,
+        aggregate_version: _builtins.int = ...,
+        event_type: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate_id", b"aggregate_id", "aggregate_version", b"aggregate_version", "consumer", b"consumer", "event_type", b"event_type", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeadLetterDiscarded: _TypeAlias = DeadLetterDiscarded  # noqa: Y015

@@ -36,6 +36,8 @@ class _WebhookStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookS
     """Of no interest."""
     WEBHOOK_STATE_PARKED: _WebhookState.ValueType  # 4
     """Could not be applied; `detail` says why. It waits for an operator."""
+    WEBHOOK_STATE_DISCARDED: _WebhookState.ValueType  # 5
+    """An operator gave it up; `detail` has the reason."""
 
 class WebhookState(_WebhookState, metaclass=_WebhookStateEnumTypeWrapper):
     """Where an event of the inbox stands."""
@@ -50,6 +52,8 @@ WEBHOOK_STATE_IGNORED: WebhookState.ValueType  # 3
 """Of no interest."""
 WEBHOOK_STATE_PARKED: WebhookState.ValueType  # 4
 """Could not be applied; `detail` says why. It waits for an operator."""
+WEBHOOK_STATE_DISCARDED: WebhookState.ValueType  # 5
+"""An operator gave it up; `detail` has the reason."""
 Global___WebhookState: _TypeAlias = WebhookState  # noqa: Y015
 
 @_typing.final
@@ -95,12 +99,12 @@ class Webhook(_message.Message):
     tries: _builtins.int
     """How often it was tried."""
     detail: _builtins.str
-    """Why it is parked or waits."""
+    """Why it is parked, waits or was discarded."""
     correlation_id: _builtins.str
     """Finds it in the logs, with what was done about it."""
     content: _builtins.str
-    """What it says, as text; bytes that are not UTF-8 show as U+FFFD. Only GetWebhook and RetryWebhook give it,
-    and at most 65,536 characters of it.
+    """What it says, as text; bytes that are not UTF-8 show as U+FFFD. Lists do not give it,
+    and the others at most 65,536 characters of it.
     """
     @_builtins.property
     def received_at(self) -> _timestamp_pb2.Timestamp:
@@ -112,7 +116,7 @@ class Webhook(_message.Message):
 
     @_builtins.property
     def settled_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was applied, ignored or parked."""
+        """When it was applied, ignored, parked or discarded."""
 
     def __init__(
         self,
@@ -337,3 +341,33 @@ class RetryWebhookRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetryWebhookRequest: _TypeAlias = RetryWebhookRequest  # noqa: Y015
+
+@_typing.final
+class DiscardWebhookRequest(_message.Message):
+    """What DiscardWebhook needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The event."""
+    merchant_id: _builtins.str
+    """Optional; a foreign merchant's event is NOT_FOUND."""
+    reason: _builtins.str
+    """Why, 1 to 500 characters."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "merchant_id", b"merchant_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscardWebhookRequest: _TypeAlias = DiscardWebhookRequest  # noqa: Y015

@@ -55,6 +55,11 @@ class WebhookServiceStub:
                 request_serializer=payflow_dot_v1_dot_webhook__pb2.RetryWebhookRequest.SerializeToString,
                 response_deserializer=payflow_dot_v1_dot_webhook__pb2.Webhook.FromString,
                 _registered_method=True)
+        self.DiscardWebhook = channel.unary_unary(
+                '/payflow.v1.WebhookService/DiscardWebhook',
+                request_serializer=payflow_dot_v1_dot_webhook__pb2.DiscardWebhookRequest.SerializeToString,
+                response_deserializer=payflow_dot_v1_dot_webhook__pb2.Webhook.FromString,
+                _registered_method=True)
 
 
 class WebhookServiceServicer:
@@ -95,6 +100,15 @@ class WebhookServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiscardWebhook(self, request, context):
+        """Gives a parked event up: it is never applied, and deleted after 30 days. One that is discarded already is
+        answered as it stands, so that a repeat changes nothing more; as with RetryWebhook, no answer is stored.
+        INVALID_STATE_TRANSITION for any other.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WebhookServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +130,11 @@ def add_WebhookServiceServicer_to_server(servicer, server):
             'RetryWebhook': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryWebhook,
                     request_deserializer=payflow_dot_v1_dot_webhook__pb2.RetryWebhookRequest.FromString,
+                    response_serializer=payflow_dot_v1_dot_webhook__pb2.Webhook.SerializeToString,
+            ),
+            'DiscardWebhook': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscardWebhook,
+                    request_deserializer=payflow_dot_v1_dot_webhook__pb2.DiscardWebhookRequest.FromString,
                     response_serializer=payflow_dot_v1_dot_webhook__pb2.Webhook.SerializeToString,
             ),
     }
@@ -227,6 +246,33 @@ class WebhookService:
             target,
             '/payflow.v1.WebhookService/RetryWebhook',
             payflow_dot_v1_dot_webhook__pb2.RetryWebhookRequest.SerializeToString,
+            payflow_dot_v1_dot_webhook__pb2.Webhook.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscardWebhook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/payflow.v1.WebhookService/DiscardWebhook',
+            payflow_dot_v1_dot_webhook__pb2.DiscardWebhookRequest.SerializeToString,
             payflow_dot_v1_dot_webhook__pb2.Webhook.FromString,
             options,
             channel_credentials,

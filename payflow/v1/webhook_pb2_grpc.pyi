@@ -49,6 +49,11 @@ class WebhookServiceStub:
     a repeat changes nothing more. An idempotency key is required as everywhere, but no answer is stored with
     it: the answer is always the event as it is now.
     """
+    DiscardWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.DiscardWebhookRequest, _webhook_pb2.Webhook]
+    """Gives a parked event up: it is never applied, and deleted after 30 days. One that is discarded already is
+    answered as it stands, so that a repeat changes nothing more; as with RetryWebhook, no answer is stored.
+    INVALID_STATE_TRANSITION for any other.
+    """
 
 @_typing.type_check_only
 class WebhookServiceAsyncStub(WebhookServiceStub):
@@ -70,6 +75,11 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     """Makes a parked event due now, as if it had never been tried. Any other is answered as it stands, so that
     a repeat changes nothing more. An idempotency key is required as everywhere, but no answer is stored with
     it: the answer is always the event as it is now.
+    """
+    DiscardWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.DiscardWebhookRequest, _webhook_pb2.Webhook]  # type: ignore[assignment]
+    """Gives a parked event up: it is never applied, and deleted after 30 days. One that is discarded already is
+    answered as it stands, so that a repeat changes nothing more; as with RetryWebhook, no answer is stored.
+    INVALID_STATE_TRANSITION for any other.
     """
 
 class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -113,6 +123,17 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         """Makes a parked event due now, as if it had never been tried. Any other is answered as it stands, so that
         a repeat changes nothing more. An idempotency key is required as everywhere, but no answer is stored with
         it: the answer is always the event as it is now.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscardWebhook(
+        self,
+        request: _webhook_pb2.DiscardWebhookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_webhook_pb2.Webhook, _abc.Awaitable[_webhook_pb2.Webhook]]:
+        """Gives a parked event up: it is never applied, and deleted after 30 days. One that is discarded already is
+        answered as it stands, so that a repeat changes nothing more; as with RetryWebhook, no answer is stored.
+        INVALID_STATE_TRANSITION for any other.
         """
 
 def add_WebhookServiceServicer_to_server(servicer: WebhookServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

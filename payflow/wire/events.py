@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.folding.submission import Event
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
@@ -15,11 +17,13 @@ from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
 from payflow.v1 import events_pb2
 from payflow.wire.dataclass_codec import fill, parse
+from payflow.wire.upcasting import UPCASTING, NewerEventError
 
-SCHEMA_VERSION = 1
+log = logging.getLogger(__name__)
+
 _AGGREGATES = (
     *("payment_intent", "psp_account", "merchant", "refund", "attempt", "account", "transaction"),
-    *("routing", "experiment"),
+    *("routing", "experiment", "dead_letter"),
 )
 
 
@@ -52,6 +56,7 @@ _TYPES = tuple(
         *MerchantEvent.__args__,
         *LedgerEvent.__args__,
         *RoutingEvent.__args__,
+        *DeadLetterEvent.__args__,
     )
 )
 BY_DOMAIN = {one.domain: one for one in _TYPES}
@@ -70,17 +75,32 @@ def to_payload(event: Event) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def from_payload(name: str, payload: bytes) -> Event | None:
-    """The event behind stored bytes; None for a type that this release does not know."""
+def schema_version(event: Event) -> int:
+    """The version of the layout in which the event is written."""
+    return UPCASTING.newest(event_name(event))
+
+
+def read(name: str, version: int, payload: bytes) -> Message | None:
+    """The message behind stored bytes, in the newest layout; None for a type that this release does not know.
+
+    Raises NewerEventError for a layout that it does not know.
+    """
     if name not in BY_NAME:
         return None
     message = BY_NAME[name].message()
     message.ParseFromString(payload)
-    return parse(message, BY_NAME[name].domain)
+    UPCASTING.upcast(name, version, message)
+    return message
+
+
+def from_payload(name: str, version: int, payload: bytes) -> Event | None:
+    """The event behind stored bytes; as ``read``."""
+    message = read(name, version, payload)
+    return None if message is None else parse(message, BY_NAME[name].domain)
 
 
 def to_envelope(stored: StoredEvent) -> events_pb2.Event:
-    """The event as callers and consumers see it; the data of an unknown type is left out."""
+    """The event as callers see it, in the newest layout; data that this release cannot read is left out."""
     envelope = events_pb2.Event(
         id=f"{stored.aggregate_id}:{stored.aggregate_version}",
         type=stored.type,
@@ -94,8 +114,14 @@ def to_envelope(stored: StoredEvent) -> events_pb2.Event:
         traceparent=stored.traceparent,
     )
     envelope.occurred_at.FromDatetime(stored.occurred_at)
-    known = BY_NAME.get(stored.type)
-    if known is not None:
-        getattr(envelope, known.envelope_field).MergeFromString(stored.payload)
-        getattr(envelope, known.envelope_field).SetInParent()
+    try:
+        message = read(stored.type, stored.schema_version, stored.payload)
+    except NewerEventError as error:
+        log.warning("%s is shown without its data: %s", envelope.id, error)
+        return envelope
+    if message is not None:
+        envelope.schema_version = UPCASTING.newest(stored.type)
+        data = getattr(envelope, BY_NAME[stored.type].envelope_field)
+        data.CopyFrom(message)
+        data.SetInParent()
     return envelope

@@ -6,6 +6,7 @@ from functools import singledispatch
 
 from google.protobuf.message import Message
 
+from payflow.domain.dead_letter import DeadLetterView
 from payflow.domain.merchant.state import Merchant, PspAccount
 from payflow.domain.psp_outcome import Failure
 from payflow.domain.resources import (
@@ -19,7 +20,7 @@ from payflow.domain.resources import (
 from payflow.domain.routing.experiment import Experiment
 from payflow.domain.routing.state import RulesVersion
 from payflow.v1 import merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2
-from payflow.wire import ledger, routing
+from payflow.wire import dead_letters, ledger, routing
 from payflow.wire.timestamps import timestamp
 
 
@@ -39,6 +40,7 @@ to_message.register(TransactionView, ledger.transaction)
 to_message.register(BulkResult, ledger.bulk)
 to_message.register(RulesVersion, routing.rules_version)
 to_message.register(Experiment, routing.experiment)
+to_message.register(DeadLetterView, dead_letters.dead_letter)
 
 
 @to_message.register

@@ -33,7 +33,12 @@ COMMANDS = {
     "replay": _Entry(
         "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."
     ),
-    "webhooks": _Entry("server.cli.webhooks", "See what PSPs told, and have parked events tried again."),
+    "dlq": _Entry(
+        "server.cli.dlq", "See events that a consumer could not take, and have them tried again or discarded."
+    ),
+    "webhooks": _Entry(
+        "server.cli.webhooks", "See what PSPs told, and have parked events tried again or discarded."
+    ),
 }
 
 

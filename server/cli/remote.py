@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
 from grpc_status import rpc_status
 
+from payflow.v1.dead_letter_pb2_grpc import DeadLetterServiceStub
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.v1.merchant_pb2_grpc import MerchantServiceStub
 from payflow.v1.payment_intent_pb2_grpc import PaymentIntentServiceStub
@@ -68,6 +69,13 @@ def webhook_service(address: str | None) -> Iterator[WebhookServiceStub]:
     """The webhook service of the server at ``address``."""
     with _channel(address) as channel:
         yield WebhookServiceStub(channel)
+
+
+@contextmanager
+def dead_letter_service(address: str | None) -> Iterator[DeadLetterServiceStub]:
+    """The dead letter service of the server at ``address``."""
+    with _channel(address) as channel:
+        yield DeadLetterServiceStub(channel)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from payflow.events.rebuilding import NumberingBrokenError, rebuilt
+from payflow.events.rebuilding import RebuildingError, rebuilt
 from payflow.store.fresh_tables import KEYS, Difference, FreshTables
 from server.cli.amounts import major_units
 from server.cli.output import print_table
@@ -52,7 +52,7 @@ def _rebuild(tables: FreshTables) -> None:
     try:
         with click.progressbar(tables.events(), events, "replaying", width=40) as progress:
             tables.fill(rebuilt(progress))
-    except NumberingBrokenError as error:
+    except RebuildingError as error:
         raise click.ClickException(str(error)) from error
     elapsed_s = time.monotonic() - started
     click.echo(f"{events:,} events in {elapsed_s:.1f} s, {events / max(elapsed_s, 0.001):,.0f} a second")

@@ -17,7 +17,7 @@ ALL = "all"
 
 @click.group("webhooks")
 def command() -> None:
-    """See what PSPs told, and have parked events tried again, on a running server.
+    """See what PSPs told, and have parked events tried again or discarded, on a running server.
 
     An event is parked when it could not be applied to a payment; DETAIL says why.
 
@@ -27,6 +27,7 @@ def command() -> None:
       payflow webhooks list --state all --merchant shop_1
       payflow webhooks show wh_01m83r7m7zef2b586ssnrcjsb1b3zkwz
       payflow webhooks retry wh_01m83r7m7zef2b586ssnrcjsb1b3zkwz
+      payflow webhooks discard wh_01m83r7m7zef2b586ssnrcjsb1b3zkwz --reason "another system's payment"
     """
 
 
@@ -92,3 +93,17 @@ def retry(*, webhook_id: str, idempotency_key: str, address: str | None, as_json
     with webhook_service(address) as service:
         request = pb.RetryWebhookRequest(id=webhook_id)
         print_one(call(service.RetryWebhook, request, idempotency_key), as_json)
+
+
+@command.command()
+@click.argument("webhook_id")
+@click.option("--reason", required=True, metavar="TEXT", help="Why, up to 500 characters; it is kept.")
+@idempotency_key_option
+@remote_options
+def discard(
+    *, webhook_id: str, reason: str, idempotency_key: str, address: str | None, as_json: bool
+) -> None:
+    """Give the parked event WEBHOOK_ID up; it is never applied, and deleted after 30 days."""
+    with webhook_service(address) as service:
+        request = pb.DiscardWebhookRequest(id=webhook_id, reason=reason)
+        print_one(call(service.DiscardWebhook, request, idempotency_key), as_json)

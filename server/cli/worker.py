@@ -20,7 +20,7 @@ def command(kinds: tuple[str, ...]) -> None:
     \b
     payments   recovery of payments whose outcome is unknown, PSPs' webhooks, expiry,
                guardrails of experiments, clean-up
-    audit      looks again at everything that is stored
+    audit      looks again at everything that is stored, and at what waits for an operator
     relay      publishes events to the Kafka topic KAFKA_TOPIC_PAYMENTS, or to the Redis
                stream of that name where KAFKA_BROKERS is not set
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from payflow.events.state_audit import StateAudit
 from payflow.store.audit_reader import AuditReader, Subject
+from payflow.store.dead_letters_reader import DeadLettersReader
 from payflow.store.key_cleaner import BATCH_MAX, delete_expired
 from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
 from payflow.store.webhook_cleaner import delete_old
 from server.config import required_database_url
 from server.wiring import Core
 from server.worker.audit import Audit
+from server.worker.dead_letters import DeadLetterFigures
 from server.worker.expediting import PAGE, Expediting
 from server.worker.guardrails import EXPERIMENTS_MAX, Guardrails
 from server.worker.loops import Loop
@@ -33,6 +36,7 @@ CLEANING_EVERY_S = 60.0
 CLEANING_TIMEOUT_S = 30.0
 GUARDRAILS_EVERY_S = 30.0
 AUDIT_EVERY_S = 1.0
+DEAD_LETTERS_MEASURED_EVERY_S = 10.0
 
 
 def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
@@ -67,10 +71,15 @@ def payments(core: Core, stops: Callable[[], bool]) -> list[Loop]:
 
 
 def audit(core: Core, stops: Callable[[], bool]) -> list[Loop]:
-    """Looks again at everything that is stored."""
-    looks = Audit(AuditReader(core.pool), lambda: core.ports.clock.now().timestamp())
-    # Never at once: however much there is to look at, it is to cost the others little.
-    return [Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1)]
+    """Looks again at everything that is stored, and at what waits for an operator."""
+    reads = AuditReader(core.pool).reads() | {Subject.EVENTS: StateAudit(core.pool).slice}
+    looks = Audit(reads, lambda: core.ports.clock.now().timestamp())
+    figures = DeadLetterFigures(DeadLettersReader(core.pool), core.ports.clock.now)
+    return [
+        # Never at once: however much there is to look at, it is to cost the others little.
+        Loop("audit", looks.round, AUDIT_EVERY_S, len(Subject) + 1),
+        Loop("dead letters' age", figures.measure, DEAD_LETTERS_MEASURED_EVERY_S, 1),
+    ]
 
 
 KINDS: dict[str, Kind] = {

@@ -67,6 +67,7 @@ class Process:
             creates_merchants=False,
             webhook_endpoints=nothing,
             inbox=nothing,
+            dead_letters=nothing,
             default_accounts=(),
         )
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -13,19 +17,28 @@ import pytest
 from prometheus_client import REGISTRY
 from psycopg.rows import dict_row
 
-from payflow.store.audit_reader import AuditReader, Subject
-from payflow.store.read_pool import ReadPool
-from server.worker.audit import PASS_ENDED_AT_S, Audit
+from payflow.domain.folding.submission import Applied
+from payflow.events import state_audit
+from payflow.events.state_audit import StateAudit
+from payflow.store.audit_reader import AuditReader, Read, Subject
+from payflow.store.pool import PoolLimits
+from payflow.store.read_pool import Ask, ReadPool
+from server.worker.audit import PASS_ENDED_AT_S, Audit, tell
+from tests.contention import hammer
 from tests.databases import Database
 from tests.random_books import RandomBooks
 from tests.random_payments import RandomPayments
-from tests.submissions import Till, committer
+from tests.submissions import Till, commit, committer
+from tests.waiting import WAIT_S
 
 FROM = datetime(2030, 1, 1, tzinfo=UTC)
 STEPS = 80
 NOW_S = 1_900_000_000.0
 # Fewer than most accounts have entries, so that slices end in the middle of them.
-SLICE_ROWS = 7
+SLICE_ROWS = 30
+EVENTS = 40
+PAYMENTS = 40
+Reads = Mapping[Subject, Read]
 
 # As a superuser with triggers off: what is changed, where that is found, and by how many minor units.
 TAMPERINGS = {
@@ -52,6 +65,65 @@ TAMPERINGS = {
         "UPDATE transactions SET status = 'RESOLVED' WHERE status = 'PENDING'",
         {Subject.INTENTS},
     ),
+}
+
+# The same, of what only the events tell, and how it is named.
+AGAINST_THE_EVENTS = {
+    "when an intent changed": (
+        "UPDATE payment_intents SET updated_at = updated_at + interval '1 microsecond'",
+        r"payment_intents: updated_at: not what the events say",
+    ),
+    "an intent's row": ("DELETE FROM payment_intents", "payment_intents: the row is missing"),
+    "what a refund is called": (
+        "UPDATE refunds SET psp_refund_id = 'another' WHERE status = 'REFUNDED'",
+        "refunds: psp_refund_id: not what the events say",
+    ),
+    "a refund that nobody asked for": (
+        "INSERT INTO refunds SELECT (jsonb_populate_record(NULL::refunds, to_jsonb(one) || "
+        "jsonb_build_object('id', one.id || 'x'))).* FROM refunds AS one LIMIT 1",
+        "refunds: the row is in no event",
+    ),
+    "a fence": (
+        "UPDATE psp_attempts SET fence = fence + 1",
+        "psp_attempts: fence: not what the events say",
+    ),
+    "a fee": (
+        "UPDATE psp_accounts SET fee_fixed = fee_fixed + 1",
+        "psp_accounts: fee_fixed: not what the events say",
+    ),
+    "rules": ("DELETE FROM routing_rules", "routing_rules: the row is missing"),
+    "an experiment": (
+        "UPDATE routing_experiments SET name = 'another'",
+        "routing_experiments: name: not what the events say",
+    ),
+    "a caller's account": (
+        "UPDATE accounts SET allow_negative = NOT allow_negative WHERE NOT starts_with(id, 'sys:')",
+        "accounts: allow_negative: not what the events say",
+    ),
+    "an entry's place": (
+        "UPDATE entries SET position = position + 10",
+        "entries: position: not what the events say",
+    ),
+    "an event in the middle": (
+        "DELETE FROM events WHERE aggregate_version = 2",
+        r"its events have a gap: .* event 3 stands where 2 belongs",
+    ),
+    "the last event": (
+        "DELETE FROM events AS last WHERE starts_with(aggregate_id, 'pi_') AND NOT EXISTS "
+        "(SELECT FROM events AS later WHERE later.merchant_id = last.merchant_id "
+        "AND later.aggregate_id = last.aggregate_id AND later.aggregate_version > last.aggregate_version)",
+        r"payment_intents: .*version.*: not what the events say",
+    ),
+    "what happened": (
+        "UPDATE events SET type = 'attempt.parked', schema_version = 1 WHERE type = 'refund.created'",
+        "its events make no sense: ",
+    ),
+}
+# What a newer release may have left behind.
+OF_A_NEWER_RELEASE = {
+    "a column": "ALTER TABLE payment_intents ADD COLUMN next_release text NOT NULL DEFAULT 'x'",
+    "a type": "UPDATE events SET type = 'payment_intent.teleported' WHERE type = 'payment_intent.captured'",
+    "a layout": "UPDATE events SET schema_version = 99 WHERE type = 'payment_intent.captured'",
 }
 
 
@@ -82,6 +154,10 @@ class _Session:
     def all(self, sql: str, parameters: Sequence[Any], deadline: float) -> list[dict[str, Any]]:
         return self._connection.execute(sql.encode(), parameters).fetchall()
 
+    @contextmanager
+    def instant(self, deadline: float) -> Iterator[Ask]:
+        yield lambda sql, parameters, plan_anew=False: self.all(sql, parameters, deadline)
+
 
 @pytest.fixture
 def connection(database: Database) -> Iterator[psycopg.Connection[dict[str, Any]]]:
@@ -93,13 +169,17 @@ def connection(database: Database) -> Iterator[psycopg.Connection[dict[str, Any]
 
 
 @pytest.fixture
-def reader(connection: psycopg.Connection[dict[str, Any]]) -> AuditReader:
-    return AuditReader(cast("ReadPool", _Session(connection)))
+def reads(connection: psycopg.Connection[dict[str, Any]]) -> Reads:
+    return _reads(cast("ReadPool", _Session(connection)))
 
 
-def _look_at_everything(reader: AuditReader) -> set[Subject]:
+def _reads(pool: ReadPool) -> Reads:
+    return AuditReader(pool).reads() | {Subject.EVENTS: StateAudit(pool).slice}
+
+
+def _look_at_everything(reads: Reads) -> set[Subject]:
     """The subjects with findings."""
-    audit = Audit(reader, lambda: NOW_S, SLICE_ROWS)
+    audit = Audit(reads, lambda: NOW_S, SLICE_ROWS)
     for subject in Subject:
         PASS_ENDED_AT_S.labels(subject).set(0)
     rounds = 0
@@ -115,22 +195,93 @@ def _sample(name: str, subject: Subject) -> float:
     return REGISTRY.get_sample_value(name, {"subject": subject}) or 0
 
 
-def test_what_agrees_is_passed_over_in_silence(reader: AuditReader, caplog: pytest.LogCaptureFixture) -> None:
-    assert _look_at_everything(reader) == set()
+def test_what_agrees_is_passed_over_in_silence(reads: Reads, caplog: pytest.LogCaptureFixture) -> None:
+    assert _look_at_everything(reads) == set()
     assert caplog.records == []
 
 
 @pytest.mark.parametrize("what", TAMPERINGS)
 def test_what_somebody_changed_is_found(
     connection: psycopg.Connection[dict[str, Any]],
-    reader: AuditReader,
+    reads: Reads,
     what: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     statement, subjects = TAMPERINGS[what]
     assert connection.execute(statement.encode()).rowcount > 0
-    assert _look_at_everything(reader) >= subjects
+    assert _look_at_everything(reads) >= subjects
     told = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert all(vars(record)["merchant_id"] in ("paying", "keeping") for record in told)
     if what not in ("a version", "a hold"):
         assert sum(_sample("ledger_imbalance_minor_units", subject) for subject in subjects) > 0
+
+
+@pytest.mark.parametrize("what", AGAINST_THE_EVENTS)
+def test_what_is_not_as_the_events_say_is_found_and_named(
+    connection: psycopg.Connection[dict[str, Any]],
+    reads: Reads,
+    what: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    statement, named = AGAINST_THE_EVENTS[what]
+    assert connection.execute(statement.encode()).rowcount > 0
+    assert _findings(reads) > 0
+    assert any(
+        re.fullmatch(f"what is stored does not agree: events {named}.*", one) for one in caplog.messages
+    )
+
+
+@pytest.mark.parametrize("what", OF_A_NEWER_RELEASE)
+def test_what_a_newer_release_left_is_no_finding(
+    connection: psycopg.Connection[dict[str, Any]], reads: Reads, what: str
+) -> None:
+    connection.execute(OF_A_NEWER_RELEASE[what].encode())
+    assert _findings(reads) == 0
+
+
+def test_an_aggregate_of_very_many_events_is_passed_over(
+    connection: psycopg.Connection[dict[str, Any]], reads: Reads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("UPDATE payment_intents SET updated_at = updated_at + interval '1 second'")
+    monkeypatch.setattr(state_audit, "EVENTS_MAX", 0)
+    assert _findings(reads, events=1) == 0
+
+
+def test_nothing_is_found_while_others_write(new_database: Callable[[], Database]) -> None:
+    busy = new_database()
+    url = busy.application_url
+    pipeline = committer(url)
+    pipeline.start()
+    pool = ReadPool(url, PoolLimits(connections_max=2))
+    pool.open()
+    try:
+        for merchant_id in ("one", "two"):
+            assert isinstance(commit(pipeline, Till(merchant_id).merchant()), Applied)
+        with ThreadPoolExecutor(2) as executor:
+            writing = [executor.submit(hammer, url, one, 0, PAYMENTS, lane=0) for one in ("one", "two")]
+            looks = 0
+            while not all(one.done() for one in writing):
+                assert _findings(_reads(pool), every=True) == 0
+                looks += 1
+            assert [one.result().payments for one in writing] == [PAYMENTS, PAYMENTS]
+        assert looks > 1
+        assert _findings(_reads(pool), every=True) == 0
+    finally:
+        pool.close()
+        pipeline.close()
+
+
+def _findings(reads: Reads, events: int = EVENTS, every: bool = False) -> int:
+    """How many one look at all events has, or at every subject; they are logged."""
+    found = 0
+    for subject in Subject if every else (Subject.EVENTS,):
+        after: tuple[Any, ...] = ()
+        while True:
+            slice_ = reads[subject](after, events, time.monotonic() + WAIT_S)
+            found += len(slice_.findings)
+            for finding in slice_.findings:
+                tell(finding)
+            after = slice_.last
+            if not after:
+                break
+    return found

@@ -23,6 +23,7 @@ TABLES = (
     "psp_attempts",
     "events",
     "texts",
+    "dead_letters",
     "idempotency_keys",
     "accounts",
     "transactions",

@@ -21,7 +21,9 @@ from payflow.events.cloud_event import (
 )
 from payflow.v1 import events_pb2
 from payflow.wire.events import BY_NAME, EventType
+from payflow.wire.upcasting import UPCASTING
 from tests.core import START
+from tests.golden_events import golden
 from tests.random_messages import messages
 
 STORED = StoredEvent(
@@ -29,7 +31,7 @@ STORED = StoredEvent(
     aggregate_id="pi_1",
     aggregate_version=7,
     type="payment_intent.captured",
-    schema_version=3,
+    schema_version=2,
     payload=b"",
     occurred_at=START,
     actor="anonymous",
@@ -49,7 +51,9 @@ NAMES = st.text(min_size=1, max_size=12)
 def test_data_are_json_that_protobuf_reads_back(known: EventType, data: st.DataObject) -> None:
     descriptor: Any = known.message.DESCRIPTOR
     message = data.draw(messages(descriptor))
-    published = to_published(replace(STORED, type=known.name, payload=message.SerializeToString()))
+    version = UPCASTING.newest(known.name)
+    stored = replace(STORED, type=known.name, schema_version=version, payload=message.SerializeToString())
+    published = to_published(stored)
     assert json_format.Parse(published.data, known.message()) == message
 
 
@@ -60,7 +64,7 @@ def test_data_are_json_that_protobuf_reads_back(known: EventType, data: st.DataO
         aggregate_id=NAMES,
         aggregate_version=NUMBERS,
         type=st.sampled_from(sorted(BY_NAME)),
-        schema_version=st.integers(1, 2**15 - 1),
+        schema_version=st.just(0),
         payload=st.just(b""),
         occurred_at=INSTANTS,
         actor=TEXTS,
@@ -70,7 +74,7 @@ def test_data_are_json_that_protobuf_reads_back(known: EventType, data: st.DataO
     )
 )
 def test_an_event_survives_the_wire(stored: StoredEvent) -> None:
-    published = to_published(stored)
+    published = to_published(replace(stored, schema_version=UPCASTING.newest(stored.type)))
     assert from_wire(headers_of(published), published.data) == published
 
 
@@ -88,7 +92,7 @@ def test_headers_are_those_of_a_cloud_event() -> None:
         "ce_merchantid": "shop",
         "ce_aggregateid": "pi_1",
         "ce_aggregateversion": "7",
-        "ce_schemaversion": "3",
+        "ce_schemaversion": "2",
         "ce_actor": "anonymous",
         "ce_correlationid": "request-1",
         "ce_causationid": "cmd_1",
@@ -100,7 +104,8 @@ def test_headers_are_those_of_a_cloud_event() -> None:
 def test_data_have_snake_case_names_numbers_and_full_names_of_enums() -> None:
     resolved = events_pb2.TransactionPosted()
     resolved.transaction.entries.add(account_id="cash", amount=2**53 + 1, layer=1)
-    published = to_published(replace(STORED, type="transaction.posted", payload=resolved.SerializeToString()))
+    payload = resolved.SerializeToString()
+    published = to_published(replace(STORED, type="transaction.posted", schema_version=1, payload=payload))
     assert b'"account_id":"cash"' in published.data
     assert b'"amount":9007199254740993,' in published.data
     assert b'"layer":"LAYER_POSTED"' in published.data
@@ -110,7 +115,17 @@ def test_what_is_empty_has_no_header() -> None:
     assert "traceparent" not in headers_of(to_published(replace(STORED, traceparent="")))
 
 
-@pytest.mark.parametrize("spoilt", [{"type": "dispute.opened"}, {"payload": b"\xff"}])
+def test_an_older_event_is_published_in_the_newest_layout() -> None:
+    name = "payment_intent.captured"
+    of_version = {version: replace(STORED, payload=golden()[name, version]) for version in (1, 2)}
+    published = to_published(replace(of_version[1], schema_version=1))
+    assert published == to_published(of_version[2])
+    assert b'"currency":"USD","psp_account_id":"main"' in published.data
+
+
+@pytest.mark.parametrize(
+    "spoilt", [{"type": "dispute.opened"}, {"payload": b"\xff"}, {"schema_version": 3}, {"schema_version": 1}]
+)
 def test_what_makes_no_sense_is_not_published(spoilt: dict[str, Any]) -> None:
     with pytest.raises(UnpublishableError):
         to_published(replace(STORED, **spoilt))

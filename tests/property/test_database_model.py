@@ -30,7 +30,7 @@ from payflow.domain.intent.events import IntentEvent
 from payflow.domain.ledger.account import Balance
 from payflow.store import rows
 from payflow.store.committer import Committer
-from payflow.wire.events import SCHEMA_VERSION, event_name, to_payload
+from payflow.wire.events import event_name, schema_version, to_payload
 from tests.books import assert_books_right
 from tests.core import LEASE, comparable
 from tests.databases import Database
@@ -229,7 +229,7 @@ def by_id(stored: Rows, read: Callable[[rows.Row], Any]) -> dict[tuple[str, str]
 def event_row(event: RecordedEvent) -> dict[str, Any]:
     return {name: getattr(event, name) for name in ENVELOPE} | {
         "type": event_name(event.data),
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": schema_version(event.data),
         "payload": to_payload(event.data),
         "bucket": bucket_of(event.merchant_id),
     }

@@ -7,6 +7,7 @@ from enum import StrEnum
 import pytest
 from google.protobuf.descriptor import EnumDescriptor
 
+from payflow.domain.dead_letter import DeadLetterState
 from payflow.domain.intent.state import CancellationReason, CaptureMethod
 from payflow.domain.intent.status import IntentStatus, RefundStatus
 from payflow.domain.ledger.account import AccountType
@@ -15,6 +16,7 @@ from payflow.domain.merchant.state import Mode
 from payflow.domain.psp_outcome import Advice, OperationType
 from payflow.domain.webhook import WebhookState
 from payflow.v1 import (
+    dead_letter_pb2,
     ledger_pb2,
     merchant_pb2,
     payment_intent_pb2,
@@ -35,6 +37,7 @@ TWINS: list[tuple[type[StrEnum], EnumDescriptor]] = [
     (TransactionStatus, ledger_pb2.TransactionStatus.DESCRIPTOR),
     (Layer, ledger_pb2.Layer.DESCRIPTOR),
     (Mode, merchant_pb2.Mode.DESCRIPTOR),
+    (DeadLetterState, dead_letter_pb2.DeadLetterState.DESCRIPTOR),
     (WebhookState, webhook_pb2.WebhookState.DESCRIPTOR),
 ]
 
@@ -47,7 +50,15 @@ WITHOUT_TWIN = {
 
 
 def test_no_enum_of_the_contract_is_left_out() -> None:
-    files = (ledger_pb2, merchant_pb2, payment_intent_pb2, payment_types_pb2, refund_pb2, webhook_pb2)
+    files = (
+        dead_letter_pb2,
+        ledger_pb2,
+        merchant_pb2,
+        payment_intent_pb2,
+        payment_types_pb2,
+        refund_pb2,
+        webhook_pb2,
+    )
     declared = {enum.full_name for file in files for enum in file.DESCRIPTOR.enum_types_by_name.values()}
     assert declared == {descriptor.full_name for _, descriptor in TWINS} | WITHOUT_TWIN
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.intent import events as intent_events
 from payflow.domain.ledger.events import LedgerEvent
-from payflow.domain.ledger.transaction import BookedTransaction, DraftTransaction
+from payflow.domain.ledger.transaction import BookedTransaction
 from payflow.domain.merchant.events import MerchantEvent
 from payflow.domain.routing.events import RoutingEvent
 from payflow.domain.stored_event import StoredEvent
@@ -22,32 +22,27 @@ from payflow.v1 import events_pb2
 from payflow.wire.events import (
     BY_DOMAIN,
     BY_NAME,
-    SCHEMA_VERSION,
     EventType,
     event_name,
     from_payload,
+    schema_version,
     to_envelope,
     to_payload,
 )
+from payflow.wire.upcasting import UPCASTING
 from tests.core import START
+from tests.example_events import without_none
 
 EVENT_TYPES: list[Any] = [
     *intent_events.IntentEvent.__args__,
     *MerchantEvent.__args__,
     *LedgerEvent.__args__,
     *RoutingEvent.__args__,
+    *DeadLetterEvent.__args__,
 ]
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 SMALL = st.integers(-(2**31), 2**31 - 1)
-
-
-def stripped(hint: Any) -> Any:
-    """The type without None, and a transaction as booked."""
-    if get_origin(hint) not in (Union, types.UnionType):
-        return hint
-    [kept] = [one for one in get_args(hint) if one not in (type(None), DraftTransaction)]
-    return kept
 
 
 def assert_same_fields(domain: Any, descriptor: Any) -> int:
@@ -55,7 +50,7 @@ def assert_same_fields(domain: Any, descriptor: Any) -> int:
     assert {field.name for field in fields(domain)} == set(descriptor.fields_by_name), descriptor.full_name
     compared = len(hints)
     for name, hint in hints.items():
-        kept = stripped(hint)
+        kept = without_none(hint)
         nested = get_args(kept)[0] if get_origin(kept) is tuple else kept
         if is_dataclass(nested):
             compared += assert_same_fields(nested, descriptor.fields_by_name[name].message_type)
@@ -83,6 +78,8 @@ def test_names_are_aggregate_and_verb() -> None:
         "attempt.resumed",
         "attempt.strayed",
         "attempt.undone",
+        "dead_letter.discarded",
+        "dead_letter.retried",
         "experiment.started",
         "experiment.stopped",
         "merchant.created",
@@ -113,7 +110,7 @@ def test_names_are_aggregate_and_verb() -> None:
 
 def values(hint: Any, descriptor: Any) -> st.SearchStrategy[Any]:
     """Anything that a field of this type may hold."""
-    kept = stripped(hint)
+    kept = without_none(hint)
     found = _plain(kept, descriptor)
     return st.none() | found if type(None) in get_args(hint) else found
 
@@ -147,7 +144,7 @@ EVENTS = st.one_of([instances(one.domain, one.message.DESCRIPTOR) for one in BY_
 @given(EVENTS)
 def test_there_and_back(event: Any) -> None:
     payload = to_payload(event)
-    again = from_payload(event_name(event), payload)
+    again = from_payload(event_name(event), schema_version(event), payload)
     assert again == event
     assert again is not None and to_payload(again) == payload
 
@@ -155,7 +152,17 @@ def test_there_and_back(event: Any) -> None:
 @pytest.mark.parametrize("known", BY_DOMAIN.values(), ids=lambda one: one.name)
 def test_envelope_carries_the_event_under_its_name(known: EventType) -> None:
     stored = StoredEvent(
-        "shop", "pi_1", 7, known.name, SCHEMA_VERSION, b"", START, "caller", "c", "cause", "trace"
+        "shop",
+        "pi_1",
+        7,
+        known.name,
+        UPCASTING.newest(known.name),
+        b"",
+        START,
+        "caller",
+        "c",
+        "cause",
+        "trace",
     )
     envelope = to_envelope(stored)
     assert envelope.WhichOneof("data") == known.envelope_field
@@ -164,10 +171,12 @@ def test_envelope_carries_the_event_under_its_name(known: EventType) -> None:
 
 
 def test_unknown_types_are_skipped() -> None:
-    assert from_payload("payment_intent.teleported", b"\x0a\x01x") is None
+    assert from_payload("payment_intent.teleported", 1, b"\x0a\x01x") is None
     stored = StoredEvent("shop", "pi_1", 7, "payment_intent.teleported", 9, b"\x0a", START, "a", "c", "d", "")
     assert to_envelope(stored).WhichOneof("data") is None
 
 
 def test_transaction_of_an_event_is_booked() -> None:
-    assert stripped(get_type_hints(intent_events.PaymentIntentCaptured)["transaction"]) is BookedTransaction
+    assert (
+        without_none(get_type_hints(intent_events.PaymentIntentCaptured)["transaction"]) is BookedTransaction
+    )

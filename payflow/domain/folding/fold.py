@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
+from payflow.domain.dead_letter_commands import DeadLetterCommand
 from payflow.domain.errors import PayFlowError, not_found
 from payflow.domain.folding import idempotency
+from payflow.domain.folding.dead_letters import fold_dead_letter
 from payflow.domain.folding.ledger import LedgerFold
 from payflow.domain.folding.recording import Happening, book_into, record
 from payflow.domain.folding.routing import fold_routing
@@ -94,7 +96,7 @@ class Fold:
 
     def _attempt_of(self, record: KeyRecord, command: Command) -> Attempt | None:
         """The attempt behind a key; None where the key was given to a command about something else."""
-        if isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand):
+        if isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | DeadLetterCommand):
             return None
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         return aggregate.attempts.get(record.attempt_id) if aggregate else None
@@ -103,7 +105,7 @@ class Fold:
         command = submission.command
         if isinstance(command, MerchantCommand):
             return Applied(self._merchant_resource(command))
-        if isinstance(command, LedgerCommand | RoutingCommand):
+        if isinstance(command, LedgerCommand | RoutingCommand | DeadLetterCommand):
             # Callers' commands carry a key, which answers them; the worker's need no answer.
             return Applied(None)
         aggregate = self._aggregate(command)
@@ -125,6 +127,8 @@ class Fold:
             applied = LedgerFold(self.working, self.changes, submission).apply(command)
         elif isinstance(command, RoutingCommand):
             applied = fold_routing(self.working, self.changes, submission, command)
+        elif isinstance(command, DeadLetterCommand):
+            applied = fold_dead_letter(self.working, self.changes, submission, command)
         else:
             applied = self._intent(submission, command)
         if submission.claim is not None and applied.events:
@@ -262,7 +266,7 @@ class Fold:
             self.working.keys[scoped] = record
 
     def _aggregate(self, command: Command) -> IntentAggregate:
-        assert not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand)
+        assert not isinstance(command, MerchantCommand | LedgerCommand | RoutingCommand | DeadLetterCommand)
         aggregate = self.working.intents.get((command.merchant_id, command.intent_id))
         if aggregate is None:
             raise not_found("payment intent", command.intent_id)

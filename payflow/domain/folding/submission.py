@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from payflow.domain.dead_letter_commands import DeadLetterCommand
+from payflow.domain.dead_letter_events import DeadLetterEvent
 from payflow.domain.errors import PayFlowError
 from payflow.domain.intent.commands import IntentCommand
 from payflow.domain.intent.events import IntentEvent
@@ -25,8 +27,8 @@ from payflow.domain.resources import Resource
 from payflow.domain.routing.commands import RoutingCommand
 from payflow.domain.routing.events import RoutingEvent
 
-Command = IntentCommand | MerchantCommand | LedgerCommand | RoutingCommand
-Event = IntentEvent | MerchantEvent | LedgerEvent | RoutingEvent
+Command = IntentCommand | MerchantCommand | LedgerCommand | RoutingCommand | DeadLetterCommand
+Event = IntentEvent | MerchantEvent | LedgerEvent | RoutingEvent | DeadLetterEvent
 
 # What is undone is only known once it is loaded: mostly 2 entries, 100 at most. A batch of the longest books
 # about as many entries as the largest bulk.

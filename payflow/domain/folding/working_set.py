@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from payflow.domain.dead_letter import DeadLetterState, DeadLetterView, LetterKey
 from payflow.domain.errors import not_found
 from payflow.domain.folding.submission import Event
 from payflow.domain.intent.state import IntentAggregate
@@ -72,7 +73,8 @@ class Book:
 class WorkingSet:
     """State by merchant and id, ``references`` to the transactions that carry them.
 
-    ``committed`` are commands that an earlier try is known to have committed.
+    ``committed`` are commands that an earlier try is known to have committed. ``dead_letter_versions`` count
+    what was done about each merchant's dead letters.
     """
 
     merchants: dict[str, Merchant] = field(default_factory=dict)
@@ -84,6 +86,8 @@ class WorkingSet:
     references: dict[MerchantScoped, str] = field(default_factory=dict)
     routings: dict[str, Routing] = field(default_factory=dict)
     committed: frozenset[str] = frozenset()
+    dead_letters: dict[LetterKey, DeadLetterView] = field(default_factory=dict)
+    dead_letter_versions: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -99,3 +103,4 @@ class Changes:
     intents: set[MerchantScoped] = field(default_factory=set)
     routing_rules: list[RulesVersion] = field(default_factory=list)
     experiments: dict[MerchantScoped, Experiment] = field(default_factory=dict)
+    dead_letters: dict[LetterKey, DeadLetterState] = field(default_factory=dict)

@@ -152,6 +152,8 @@ class PaymentIntentCaptured:
     captured_amount: int
     fee_amount: int
     transaction: Transaction
+    currency: str
+    psp_account_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +221,9 @@ class RefundSucceeded:
     attempt_id: str
     psp_refund_id: str
     transaction: Transaction
+    amount: int
+    currency: str
+    psp_account_id: str
 
 
 @dataclass(frozen=True, slots=True)

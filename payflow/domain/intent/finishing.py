@@ -122,7 +122,8 @@ def _finish_refund(
     match outcome:
         case Approved(psp_id):
             posting = posting_rules.refunded(intent.book, transaction_id, refund.hold)
-            return RefundSucceeded(refund.id, attempt.id, psp_id, posting)
+            moved = (attempt.amount, intent.currency, intent.psp_account_id)
+            return RefundSucceeded(refund.id, attempt.id, psp_id, posting, *moved)
         case Declined(failure) | NotExecuted(failure):
             void = posting_rules.refund_voided(intent.book, transaction_id, refund.hold)
             return RefundFailed(refund.id, attempt.id, failure, void)
@@ -141,7 +142,8 @@ _FINISH = {
 def _captured(intent: PaymentIntent, attempt: Attempt, psp_id: str, situation: Situation) -> IntentEvent:
     fee = fee_for(attempt.amount, situation.merchant.psp_account(intent.psp_account_id).fees)
     posting = posting_rules.captured(intent.book, situation.new_id("txn"), attempt.amount, fee, intent.hold)
-    return PaymentIntentCaptured(attempt.id, psp_id, attempt.amount, fee, posting)
+    where = (intent.currency, intent.psp_account_id)
+    return PaymentIntentCaptured(attempt.id, psp_id, attempt.amount, fee, posting, *where)
 
 
 def _aborted(attempt: Attempt, outcome: Outcome) -> IntentEvent | None:

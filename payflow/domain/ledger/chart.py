@@ -25,8 +25,17 @@ class Role(Enum):
         """The account of this role for one PSP account and currency."""
         return f"{SYSTEM_PREFIX}{self.value[0]}:{psp_account_id}:{currency}"
 
+    def is_of(self, account_id: str) -> bool:
+        """Whether this is an account of the role."""
+        return account_id.startswith(f"{SYSTEM_PREFIX}{self.value[0]}:")
+
 
 _TYPES = {role.value[0]: role.value[1] for role in Role}
+
+
+def psp_account_of(account_id: str) -> str:
+    """The PSP account that an id of a system account names."""
+    return account_id.split(":")[2]
 
 
 def system_account(account_id: str) -> Account:

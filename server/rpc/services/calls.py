@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from payflow.commands.call import Answer, Call
 from payflow.domain import fields
-from payflow.domain.errors import PayFlowError, Reason, not_found
+from payflow.domain.errors import PayFlowError, Reason, invalid_field, not_found
 from payflow.domain.folding.submission import IdempotencyClaim, Origin
 from payflow.wire.resources import to_message
 from server.rpc.call import CallContext, current_call, mark_replayed
@@ -43,6 +43,13 @@ def changing_call(method: str, request: Message) -> Call:
 def require_key() -> None:
     """Refuses a changing RPC without a usable key before anything else is looked at."""
     fields.idempotency_key(current_call().idempotency_key)
+
+
+def required_reason(reason: str) -> str:
+    """Why an operator gives something up."""
+    if not reason.strip():
+        raise invalid_field("reason", "is required")
+    return fields.text("reason", reason, fields.REASON_MAX)
 
 
 def _origin(context: CallContext) -> Origin:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from payflow.commands import merchant_scope
+from payflow.commands.discard_webhook import discard_webhook
 from payflow.commands.ports import Ports
 from payflow.commands.receive_webhook import Arrival, receive_webhook
 from payflow.commands.retry_webhook import KIND, retry_webhook
@@ -25,7 +26,7 @@ from payflow.wire.enums import member_of
 from payflow.wire.webhooks import webhook_message
 from server.rpc.call import current_call
 from server.rpc.services import page_token
-from server.rpc.services.calls import require_key, scoped_merchant_id
+from server.rpc.services.calls import require_key, required_reason, scoped_merchant_id
 
 OPEN_STATES = (WebhookState.PENDING, WebhookState.PARKED)
 
@@ -76,7 +77,16 @@ class Webhooks(webhook_pb2_grpc.WebhookServiceServicer):
         owner = self._owner(request)
         return webhook_message(retry_webhook(self._ports, owner, request.id, current_call().deadline))
 
-    def _owner(self, request: pb.GetWebhookRequest | pb.RetryWebhookRequest) -> str:
+    def DiscardWebhook(self, request: pb.DiscardWebhookRequest, context: grpc.ServicerContext) -> pb.Webhook:
+        require_key()
+        reason = required_reason(request.reason)
+        owner = self._owner(request)
+        deadline = current_call().deadline
+        return webhook_message(discard_webhook(self._ports, owner, request.id, reason, deadline))
+
+    def _owner(
+        self, request: pb.GetWebhookRequest | pb.RetryWebhookRequest | pb.DiscardWebhookRequest
+    ) -> str:
         """The merchant of an event; what is nobody's is for callers who speak for no merchant."""
         if not request.id:
             raise invalid_field("id", "is required")

@@ -23,7 +23,8 @@ ROWS = {
     "entries": "SELECT * FROM entries",
 }
 EVENTS = """
-    SELECT merchant_id, aggregate_id, aggregate_version, type, payload, occurred_at AS committed_at
+    SELECT merchant_id, aggregate_id, aggregate_version, type, schema_version, payload,
+           occurred_at AS committed_at
     FROM events ORDER BY merchant_id, aggregate_id, aggregate_version
 """
 PARKED = """
@@ -58,7 +59,7 @@ def gather(
 
 
 def _event(row: dict[str, Any]) -> Row:
-    data = from_payload(row["type"], row.pop("payload"))
+    data = from_payload(row["type"], row.pop("schema_version"), row.pop("payload"))
     return row | {"data": msgspec.to_builtins(data, builtin_types=(datetime, bytes))}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -15,10 +16,10 @@ from psycopg import Connection
 
 from payflow.domain.dead_letter import ERROR_CHARACTERS_MAX, DeadLetter, DeadLetterState, Letter
 from payflow.domain.ids import BUCKETS, bucket_of
-from payflow.store import dead_letters
+from payflow.store import dead_letters_reader
+from payflow.store.dead_letter_rows import view
 from payflow.store.dead_letters import (
     append,
-    ask_for_retry,
     held_back,
     park,
     park_again,
@@ -27,10 +28,10 @@ from payflow.store.dead_letters import (
     to_retry,
 )
 from tests.databases import Database
-from tests.dead_letters import CONSUMER, NOW, connected, given_up, letter
+from tests.dead_letters import CONSUMER, NOW, ask_for_retry, connected, given_up, key, letter
 from tests.waiting import WAIT_S, wait_until
 
-PARKED, WAITING, RETRYING = DeadLetterState
+PARKED, WAITING, RETRYING = DeadLetterState.PARKED, DeadLetterState.WAITING, DeadLetterState.RETRYING
 EVERY_BUCKET = range(BUCKETS)
 ALL = 100
 
@@ -63,12 +64,16 @@ def _parked_with_two_behind(connection: Connection[dict[str, Any]], aggregate_id
     return letters
 
 
-def _ask(connection: Connection[dict[str, Any]], aggregate_id: str) -> bool:
-    found = dead_letters.find(connection, "shop_1", CONSUMER, aggregate_id, 3)
-    assert found is not None
-    asked = ask_for_retry(connection, found)
+def _ask(connection: Connection[dict[str, Any]], aggregate_id: str) -> None:
+    ask_for_retry(connection, key(3, aggregate_id))
     connection.commit()
-    return asked
+
+
+def _found(connection: Connection[dict[str, Any]], aggregate_id: str, version: int = 3) -> DeadLetter:
+    wanted = astuple(key(version, aggregate_id))
+    row = connection.execute(dead_letters_reader.ONE.encode(), wanted).fetchone()
+    assert row is not None
+    return view(row).dead_letter
 
 
 def test_what_comes_behind_a_parked_event_waits_and_other_aggregates_and_consumers_do_not(
@@ -89,8 +94,7 @@ def test_an_event_that_is_delivered_again_changes_nothing(
     park(connection, CONSUMER, [given_up(letters[0], "another error", 9)], NOW + timedelta(hours=1))
     append(connection, CONSUMER, letters, NOW + timedelta(hours=1))
     assert _states(connection, aggregate) == [(3, PARKED), (4, WAITING), (5, WAITING)]
-    found = dead_letters.find(connection, "shop_1", CONSUMER, aggregate, 3)
-    assert found is not None
+    found = _found(connection, aggregate)
     assert (found.letter, found.error, found.tries, found.parked_at) == (
         letters[0],
         "no such customer",
@@ -103,8 +107,7 @@ def test_of_a_long_error_the_beginning_is_kept(
     connection: Connection[dict[str, Any]], aggregate: str
 ) -> None:
     park(connection, CONSUMER, [given_up(letter(3, aggregate), "\0" + "x" * 5_000)], NOW)
-    found = dead_letters.find(connection, "shop_1", CONSUMER, aggregate, 3)
-    assert found is not None
+    found = _found(connection, aggregate)
     assert found.error == "x" * ERROR_CHARACTERS_MAX
 
 
@@ -115,8 +118,7 @@ def test_nothing_is_tried_again_until_an_operator_asks_and_then_all_of_it_in_ord
     here = ("shop_1", aggregate)
     assert here not in to_retry(connection, CONSUMER, EVERY_BUCKET, ALL)
     assert take(connection, CONSUMER, here, ALL) == []
-    assert _ask(connection, aggregate)
-    assert not _ask(connection, aggregate)
+    _ask(connection, aggregate)
     assert here in to_retry(connection, CONSUMER, EVERY_BUCKET, ALL)
     own = bucket_of("shop_1")
     assert here in to_retry(connection, CONSUMER, range(own, own + 1), ALL)
@@ -142,8 +144,7 @@ def test_what_fails_again_is_parked_again_and_the_others_wait_behind_it(
     later = NOW + timedelta(hours=1)
     park_again(connection, second, "still no such customer", 2, later)
     assert _states(connection, aggregate) == [(4, PARKED), (5, WAITING)]
-    found = dead_letters.find(connection, "shop_1", CONSUMER, aggregate, 4)
-    assert found is not None
+    found = _found(connection, aggregate, 4)
     assert (found.error, found.tries, found.parked_at) == ("still no such customer", 2, later)
 
 
@@ -164,15 +165,14 @@ def test_nothing_is_left_waiting_for_nothing_whichever_of_two_is_first(
     for appends_first in (True, False):
         one = f"{aggregate}_{appends_first}"
         _parked_with_two_behind(connection, one)
-        head = dead_letters.find(connection, "shop_1", CONSUMER, one, 3)
-        assert head is not None
+        head = _found(connection, one)
         connection.commit()
         if change != "retry":
             _ask(connection, one)
 
         def change_head(own: Connection[dict[str, Any]], one: str = one, head: DeadLetter = head) -> None:
             if change == "retry":
-                ask_for_retry(own, head)
+                ask_for_retry(own, head.key)
             elif change == "removal":
                 remove(own, take(own, CONSUMER, ("shop_1", one), 3))
             else:
@@ -211,8 +211,7 @@ def test_a_serializable_removal_that_has_not_seen_what_was_appended_begins_again
     _parked_with_two_behind(connection, aggregate)
     with connected(database.application_url) as removing:
         removing.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
-        parked = dead_letters.find(removing, "shop_1", CONSUMER, aggregate, 3)
-        assert parked is not None
+        parked = _found(removing, aggregate)
         append(connection, CONSUMER, [letter(6, aggregate)], NOW)
         connection.commit()
         with pytest.raises(psycopg.errors.SerializationFailure):
@@ -245,9 +244,7 @@ def test_two_that_append_and_retry_at_once_lose_nothing_and_keep_the_order(
                     "SELECT aggregate_version FROM dead_letters WHERE aggregate_id = %s AND state = 'PARKED'",
                     [aggregate],
                 ).fetchall():
-                    parked = dead_letters.find(own, "shop_1", CONSUMER, aggregate, found["aggregate_version"])
-                    assert parked is not None
-                    ask_for_retry(own, parked)
+                    ask_for_retry(own, key(found["aggregate_version"], aggregate))
                 own.commit()
                 taken = take(own, CONSUMER, here, 3)
                 if len(taken) == 3:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from payflow.domain.webhook import KEPT_FOR
+from payflow.store.webhook_cleaner import delete_old
 from payflow.v1 import webhook_pb2 as pb
 from server.cli.main import main
 from tests.payments import ApiError
@@ -177,3 +179,35 @@ def test_an_operator_who_speaks_for_a_merchant_sees_nobodys_events_as_little_as_
         request = pb.GetWebhookRequest(id=inbox.ids["stray"], merchant_id=inbox.merchant_id)
         stack.caller.reply(stack.caller.webhooks.GetWebhook, request)
     assert refused.value.reason == "NOT_FOUND"
+
+
+def test_a_discard_needs_a_reason_and_a_parked_event(stack: WebhookStack, inbox: Inbox) -> None:
+    _, reference = stack.reference()
+    stack.send(line("hopeless", reference, b"\xffnonsense"))
+    path = f"/v1/webhooks/{stack.row('hopeless')['id']}"
+    pending = stack.http.post(f"{path}/discard", {"reason": "too early"})
+    assert pending.error == (400, "FAILED_PRECONDITION", "INVALID_STATE_TRANSITION")
+    while stack.work():
+        stack.clock.forward(hours=1)
+    for reason in ("", " ", "x" * 501):
+        assert stack.http.post(f"{path}/discard", {"reason": reason}).fields == ["reason"]
+    assert stack.http.post(f"{path}/discard", {"reason": "gone"}, key="").fields == ["idempotency-key"]
+    discarded = stack.http.post(f"{path}/discard", {"reason": "gone"}).json
+    assert (discarded["state"], discarded["detail"]) == ("discarded", "gone")
+    assert stack.http.post(f"{path}/discard", {"reason": "again"}).json == discarded
+    assert stack.http.post(f"{path}/retry").json == discarded
+    assert stack.work() == 0
+    stack.clock.forward(seconds=KEPT_FOR.total_seconds())
+    assert delete_old(stack.core.writes, stack.clock.now(), float("inf")) > 0
+    assert stack.http.get(path).error == NOT_FOUND
+
+
+def test_the_command_discards_one(stack: WebhookStack) -> None:
+    stack.send(line("foreign", content=b"nonsense"))
+    while stack.work():
+        stack.clock.forward(hours=1)
+    webhook_id = stack.row("foreign")["id"]
+    discarded = printed(stack, "discard", webhook_id, "--reason", "another system's")
+    assert (discarded["state"], discarded["detail"]) == ("discarded", "another system's")
+    assert webhook_id not in command(stack, "list").stdout
+    assert command(stack, "discard", webhook_id).exit_code == 2
