@@ -13,51 +13,33 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
-from typing import Protocol
 
 from payflow.domain.backoff import Backoff
-from payflow.domain.dead_letter import DeadLetter, GivenUp
 from payflow.domain.folding.working_set import MerchantScoped
-from payflow.domain.ids import BUCKETS
 from payflow.events import consumer_metrics as metrics
+from payflow.events.applying import Applying, Handler
 from payflow.events.cloud_event import MalformedEventError, from_wire
-from payflow.events.letters import event_of, letter_of
 from payflow.events.published_event import PublishedEvent
-from payflow.events.sorting_out import SortedOut, aggregate_of, sort_out
 from payflow.events.source import Message, Source
 from payflow.events.transactions import Transactions, passes
-from payflow.store import dead_letters, inbox
-from payflow.store.statement import DictConnection
 
 log = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
-EVERY_BUCKET = range(BUCKETS)
-RETRIED_AGGREGATES_MAX = 100
 PAUSE_S = 0.5
-
-
-class Handler(Protocol):
-    """Has the effect of events, in their order, on the connection of the transaction that notes them.
-
-    It may be called again with the same events, after a rollback; what it does elsewhere is done again, too.
-    What it raises takes the whole batch back.
-    """
-
-    def __call__(self, connection: DictConnection, events: Sequence[PublishedEvent]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerLimits:
-    """An event that fails is tried ``tries_max`` times, with pauses between, then parked."""
+    """Of an event that fails: it is tried ``tries_max`` times, with pauses between, and then parked."""
 
     batch_max: int = 500
     wait_s: float = 0.5
     tries_max: int = 5
-    pauses: Backoff = field(default=Backoff(first_s=0.05, most_s=1.0))
+    pause_first_s: float = 0.05
+    pause_max_s: float = 1.0
     retries_every_s: float = 1.0
 
 
@@ -80,20 +62,20 @@ class Consumer:
         stops: Callable[[], bool] = lambda: False,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``name`` is that of inbox and dead letters. ``conninfo`` leads straight to a PostgreSQL database
-        with the tables ``inbox`` and ``dead_letters``. ``stops`` says that nothing new is to be begun.
+        """``name`` is that of inbox and dead letters; ``source`` is closed with the consumer.
 
-        Closes ``source`` with itself. Raises ValueError for a name that cannot be one.
+        ``conninfo`` leads straight to a PostgreSQL database with the tables ``inbox`` and ``dead_letters``.
+        ``stops`` says that nothing new is to be begun. Raises ValueError for a name that cannot be one.
         """
         if not NAME.fullmatch(name):
-            raise ValueError(
-                f"{name!r}: a consumer's name is lower-case letters, digits and hyphens, at most 63"
-            )
+            expected = "a lower-case letter, then at most 62 of lower-case letters, digits and hyphens"
+            raise ValueError(f"name {name!r}: expected {expected}")
         self._name = name
         self._source = source
-        self._handler = handler
         self._transactions = Transactions(conninfo, name)
+        self._applying = Applying(name, handler, self._transactions, now)
         self._limits = limits or ConsumerLimits()
+        self._pauses = Backoff(self._limits.pause_first_s, self._limits.pause_max_s)
         self._stops = stops
         self._now = now
         self._jitter = random.Random()
@@ -104,7 +86,8 @@ class Consumer:
     def work(self) -> int:
         """Retries what operators asked for, then takes one batch, and says how many messages it had.
 
-        What the database, or others at the same rows, keep from being settled stays for the next call.
+        What cannot be settled because the database is away, or others are at the same rows, stays for the
+        next call.
         """
         try:
             self._retry_when_due()
@@ -122,7 +105,7 @@ class Consumer:
         return taken
 
     def run(self, stop: threading.Event) -> None:
-        """Works until ``stop`` is set, then closes. What goes wrong outside of an event is logged."""
+        """Works until ``stop`` is set, then closes. What goes wrong is logged and tried again."""
         while not stop.is_set():
             try:
                 taken = self.work()
@@ -173,89 +156,48 @@ class Consumer:
         return True
 
     def _apply(self, events: Sequence[PublishedEvent]) -> None:
-        found = self._transactions.run(partial(self._apply_once, events))
-        self._count(found)
-
-    def _apply_once(self, events: Sequence[PublishedEvent], connection: DictConnection) -> SortedOut:
-        found = self._sorted_out(connection, events)
-        letters = [letter_of(event) for event in found.waiting]
-        dead_letters.append(connection, self._name, letters, self._now())
-        self._have_effect(connection, found)
-        return found
-
-    def _sorted_out(self, connection: DictConnection, events: Sequence[PublishedEvent]) -> SortedOut:
-        aggregates = [aggregate_of(event) for event in events]
-        applied = inbox.applied(connection, self._name, aggregates)
-        return sort_out(events, applied, dead_letters.held_back(connection, self._name, aggregates))
-
-    def _have_effect(self, connection: DictConnection, found: SortedOut) -> None:
-        # First, so that of two members at the same events one finds out before it has worked in vain.
-        inbox.advance(connection, self._name, found.versions)
+        found = self._applying.apply(events)
+        metrics.APPLIED.labels(self._name).inc(len(found.fresh))
+        metrics.DUPLICATES.labels(self._name).inc(found.duplicates)
+        metrics.GAPS.labels(self._name).inc(found.gaps)
         if found.fresh:
-            self._handler(connection, found.fresh)
+            oldest = min(event.occurred_at for event in found.fresh)
+            metrics.LAG_S.labels(self._name).set((self._now() - oldest).total_seconds())
 
     def _apply_or_park(self, event: PublishedEvent) -> None:
-        failure = self._tried(partial(self._apply, [event]))
-        if failure is not None:
-            self._transactions.run(partial(self._park, event, failure))
-
-    def _park(self, event: PublishedEvent, failure: Exception, connection: DictConnection) -> None:
-        """Unless somebody else has settled it meanwhile."""
-        found = self._sorted_out(connection, [event])
-        letter = letter_of(event)
-        if found.fresh:
-            given_up = GivenUp(letter, _told(failure), self._limits.tries_max)
-            dead_letters.park(connection, self._name, [given_up], self._now())
-        elif found.waiting:
-            dead_letters.append(connection, self._name, [letter], self._now())
-        if found.fresh:
-            metrics.PARKED.labels(self._name).inc()
-            log.error(
-                "the consumer %s parked an event", self._name, extra={"event": event.id}, exc_info=failure
-            )
+        failure = self._tried(lambda: self._apply([event]))
+        if failure is None or not self._applying.park(event, _told(failure), self._limits.tries_max):
+            return
+        metrics.PARKED.labels(self._name).inc()
+        log.error("the consumer %s parked %s", self._name, event.id, exc_info=failure)
 
     def _retry_when_due(self) -> None:
         if time.monotonic() < self._retries_due_s:
             return
-        for aggregate in self._transactions.run(self._to_retry):
-            while not self._stops() and self._retry(aggregate):
+        for aggregate in self._applying.to_retry():
+            while not self._stops() and self._retried(aggregate):
                 pass
         self._retries_due_s = time.monotonic() + self._limits.retries_every_s
 
-    def _to_retry(self, connection: DictConnection) -> list[MerchantScoped]:
-        return dead_letters.to_retry(connection, self._name, EVERY_BUCKET, RETRIED_AGGREGATES_MAX)
+    def _retried(self, aggregate: MerchantScoped) -> bool:
+        """Whether one more of the aggregate's dead letters was applied."""
+        applied = False
 
-    def _retry(self, aggregate: MerchantScoped) -> bool:
-        """Applies an aggregate's first dead letter, or parks it again; False where none is to be tried."""
-        taken: list[DeadLetter] = []
+        def retry() -> None:
+            nonlocal applied
+            applied = self._applying.retry(aggregate)
 
-        def apply_first() -> None:
-            taken[:] = self._transactions.run(partial(self._apply_first, aggregate))
-
-        failure = self._tried(apply_first)
-        if failure is None:
-            return bool(taken)
-        self._transactions.run(partial(self._park_again, aggregate, failure))
-        return False
-
-    def _apply_first(self, aggregate: MerchantScoped, connection: DictConnection) -> list[DeadLetter]:
-        taken = dead_letters.take(connection, self._name, aggregate, 1)
-        applied = inbox.applied(connection, self._name, [aggregate])
-        self._have_effect(connection, sort_out(map(event_of, taken), applied, held_back=()))
-        dead_letters.remove(connection, taken)
-        return taken
-
-    def _park_again(self, aggregate: MerchantScoped, failure: Exception, connection: DictConnection) -> None:
-        for failed in dead_letters.take(connection, self._name, aggregate, 1):
-            tries = self._limits.tries_max
-            dead_letters.park_again(connection, failed, _told(failure), tries, self._now())
+        failure = self._tried(retry)
+        if failure is not None:
+            self._applying.park_again(aggregate, _told(failure), self._limits.tries_max)
+        return applied
 
     def _tried(self, work: Callable[[], None]) -> Exception | None:
         """Tries until it works or its tries are used up; then, what it failed with last."""
         failure: Exception | None = None
         for tries in range(self._limits.tries_max):
             if failure is not None:
-                time.sleep(self._limits.pauses.pause_s(tries - 1, self._jitter))
+                time.sleep(self._pauses.pause_s(tries - 1, self._jitter))
             try:
                 work()
             except Exception as error:
@@ -265,14 +207,6 @@ class Consumer:
             else:
                 return None
         return failure
-
-    def _count(self, found: SortedOut) -> None:
-        metrics.APPLIED.labels(self._name).inc(len(found.fresh))
-        metrics.DUPLICATES.labels(self._name).inc(found.duplicates)
-        metrics.GAPS.labels(self._name).inc(found.gaps)
-        if found.fresh:
-            oldest = min(event.occurred_at for event in found.fresh)
-            metrics.LAG_S.labels(self._name).set((self._now() - oldest).total_seconds())
 
 
 def _told(failure: Exception) -> str:

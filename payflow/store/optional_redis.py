@@ -1,6 +1,6 @@
 """A Redis or Valkey that may be away, hang or lie, and that nobody depends on.
 
-Who asks it waits at most TIMEOUT_S for a connection and for each packet. After an error it is left alone
+Who asks it waits at most ``timeout_s`` for a connection and for each packet. After an error it is left alone
 for REST_S; then one who asks finds out for all whether it is back.
 """
 
@@ -29,14 +29,14 @@ class RedisAwayError(Exception):
 class OptionalRedis:
     """Any number of threads may ask, ``connections_max`` of them at the same time."""
 
-    def __init__(self, url: str, connections_max: int) -> None:
+    def __init__(self, url: str, connections_max: int, timeout_s: float = TIMEOUT_S) -> None:
         self._client = redis.Redis.from_url(
             url,
             max_connections=connections_max,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
         )
-        self.timeout_s = TIMEOUT_S
+        self.timeout_s = timeout_s
         self._connections = threading.BoundedSemaphore(connections_max)
         self._trial = threading.Lock()
         self._answers: bool | None = None

@@ -48,7 +48,10 @@ CONNECT_TIMEOUT_S = 3
 
 
 class WriterConnection:
-    """Connects when first used and again after ``drop``. Each ``lane`` of ``turns`` has its turn apart."""
+    """Connects when first used and again after ``drop``.
+
+    Transactions of the same ``lane`` and kind of ``turns`` take turns, others are apart.
+    """
 
     def __init__(self, conninfo: str, lane: int, turns: int = COMMITTER_TURNS) -> None:
         self._conninfo = conninfo
