@@ -47,8 +47,8 @@ EVENTS_OF = f"""
     LIMIT %s
 """
 
-# Only the columns that this release knows: the next one's schema may have more. Byte by byte, as a replay does:
-# the function is that of the operator *<>, which PostgreSQL does not take between two rows that are spelt out.
+# Only the columns that this release knows: the next one's schema may have more. Byte by byte, as a replay
+# does: the function is that of the operator *<>, which is not there for rows that are spelt out.
 DIFFERENCES = """
     SELECT to_jsonb(stored) AS stored, to_jsonb(fresh) AS fresh
     FROM (
