@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from payflow.v1 import (
+    analytics_pb2_grpc,
     ledger_pb2,
     ledger_pb2_grpc,
     merchant_pb2_grpc,
@@ -80,6 +81,7 @@ class Caller:
         self.ledger = ledger_pb2_grpc.LedgerServiceStub(self.channel)
         self.merchants = merchant_pb2_grpc.MerchantServiceStub(self.channel)
         self.routing = routing_pb2_grpc.RoutingServiceStub(self.channel)
+        self.analytics = analytics_pb2_grpc.AnalyticsServiceStub(self.channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self.channel)
         self.webhook_endpoints = webhook_endpoint_pb2_grpc.WebhookEndpointServiceStub(self.channel)
 

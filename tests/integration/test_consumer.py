@@ -18,9 +18,12 @@ from payflow.events.consumer_metrics import APPLIED, DUPLICATES, FOREIGN, GAPS, 
 from payflow.events.source import Message, Source
 from tests.databases import Database
 from tests.effects import HAPPENED_AT, Effects, Shelf, create_effects, effects_of, event, message
+from tests.services import PostgresServer
 from tests.waiting import WAIT_S
 
 LIMITS = ConsumerLimits(wait_s=0, tries_max=3, pause_first_s=0, pause_max_s=0, retries_every_s=0)
+CLOSE_DATABASE = "ALTER DATABASE {} ALLOW_CONNECTIONS {}"
+END_CONNECTIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 LETTERS = "SELECT aggregate_version, state, tries FROM dead_letters WHERE consumer = %s ORDER BY 1"
 
 
@@ -191,6 +194,26 @@ def _is_read(worker: Consumer) -> bool:
     shelf = worker._source
     assert isinstance(shelf, Shelf)
     return shelf.committed == len(shelf.log)
+
+
+def test_what_the_database_keeps_from_being_settled_waits_for_it(
+    database: Database, postgres: PostgresServer, name: str, consumer: Callable[..., Consumer]
+) -> None:
+    shelf = Shelf()
+    shelf.put(event("pi_1", 1), event("pi_2", 1))
+    worker = consumer(shelf, Effects(name))
+    worker.work()
+    shelf.put(event("pi_1", 2), event("pi_2", 2))
+    database_name = str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(CLOSE_DATABASE.format(database_name, "false").encode())
+        connection.execute(END_CONNECTIONS, [database_name])
+        assert [worker.work() for _ in range(3)] == [0, 0, 0]
+        connection.execute(CLOSE_DATABASE.format(database_name, "true").encode())
+    drain(worker)
+    assert effects_of(database.owner_url, name) == {"pi_1": [1, 2], "pi_2": [1, 2]}
+    assert letters(database, name) == []
+    assert shelf.committed == 4
 
 
 def test_a_name_that_dead_letters_cannot_bear_is_refused(database: Database) -> None:

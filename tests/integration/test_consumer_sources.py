@@ -1,4 +1,4 @@
-"""Consumers of a Kafka topic and of a Redis stream apply each event once, whoever comes, goes or is killed."""
+"""Consumers of a Kafka topic and of a Redis stream apply events once, whoever comes, goes or is killed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from confluent_kafka import Producer
 
 from payflow.events.cloud_event import headers_of
 from payflow.events.consumer import Consumer, ConsumerLimits
+from payflow.events.kafka_source import KafkaSource
 from payflow.events.published_event import PublishedEvent
 from payflow.events.redis_source import RedisSource
 from server.ports import free_port
 from tests.databases import Database
 from tests.effects import Effects, create_effects, effects_of, event
 from tests.kafka_clients import make_topic
-from tests.killable_consumer import source
 from tests.tansu import running_tansu
 from tests.waiting import WAIT_S, wait_until
 
@@ -100,24 +100,44 @@ def test_killed_between_its_commit_and_that_of_its_source_it_applies_each_event_
     assert effects_of(database.owner_url, topic) == EXPECTED
 
 
-def test_members_that_come_and_go_apply_each_event_once(database: Database, address: str, topic: str) -> None:
-    def member() -> tuple[threading.Thread, threading.Event]:
+def test_members_that_come_and_go_apply_each_event_once(database: Database, kafka: str, topic: str) -> None:
+    make_topic(int(kafka.rpartition(":")[2]), topic, PARTITIONS)
+    published: list[PublishedEvent] = []
+
+    def publish(version: int) -> None:
+        added = [event(f"pi_{number}", version) for number in range(AGGREGATES)]
+        fill_topic(kafka, topic, added)
+        published.extend(added)
+
+    def member(effects: Effects) -> tuple[threading.Thread, threading.Event]:
         stop = threading.Event()
-        from_source = source(address, topic, topic, MISSED_AFTER_S)
-        consumer = Consumer(topic, from_source, Effects(topic), database.application_url, limits=LIMITS)
+        from_topic = KafkaSource(kafka, topic, topic, MISSED_AFTER_S)
+        consumer = Consumer(topic, from_topic, effects, database.application_url, limits=LIMITS)
         thread = threading.Thread(target=consumer.run, args=[stop])
         thread.start()
         return thread, stop
 
-    first, first_stops = member()
-    wait_until(lambda: bool(effects_of(database.owner_url, topic)))
-    second, second_stops = member()
+    def is_applied() -> bool:
+        return sum(map(len, effects_of(database.owner_url, topic).values())) == len(published)
+
+    effects = [Effects(topic) for _ in range(2)]
+    members = []
+    version = 1
+    for joining in effects:
+        members.append(member(joining))
+        while not joining.tried:
+            publish(version)
+            version += 1
+            wait_until(is_applied)
+    (first, first_stops), (second, second_stops) = members
     first_stops.set()
     first.join(WAIT_S)
-    wait_until(lambda: is_done(database, topic))
+    publish(version)
+    wait_until(is_applied)
     second_stops.set()
     second.join(WAIT_S)
-    assert effects_of(database.owner_url, topic) == EXPECTED
+    applied = effects_of(database.owner_url, topic)
+    assert applied == {f"pi_{number}": list(range(1, version + 1)) for number in range(AGGREGATES)}
 
 
 def test_two_who_read_a_stream_at_once_get_the_same_and_apply_it_once(
