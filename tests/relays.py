@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,10 +13,11 @@ from uuid import uuid4
 
 import psycopg
 import redis
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from payflow.domain.ids import bucket_of, slot_candidates
 from payflow.events.cloud_event import from_wire
+from payflow.events.kafka_publisher import KafkaPublisher
 from payflow.events.published_event import PublishedEvent
 from payflow.events.publisher import Publisher
 from payflow.events.redis_publisher import RedisPublisher
@@ -23,9 +25,12 @@ from payflow.events.relay import Relay
 from payflow.store.pool import Pool
 from payflow.store.relay_pool import relay_pool
 from payflow.v1 import events_pb2
-from server.worker.relay import build_relay
+from server.worker import loops
+from server.worker.loops import Loop
+from server.worker.relay import EVERY_S, build_relay
 from tests.databases import Database
-from tests.waiting import WAIT_S
+from tests.kafka_clients import admin
+from tests.waiting import WAIT_S, wait_until
 
 PAYLOAD = events_pb2.PaymentIntentCreated(amount=1000, currency="USD").SerializeToString()
 TICK_S = 1.0
@@ -83,16 +88,27 @@ class Stand:
     pools: list[Pool] = field(default_factory=list)
 
     def relay(self, open_publisher: Callable[[], Publisher] | None = None) -> Relay:
-        """One more relay, whose time passes by ``pass_on``."""
-        pool = relay_pool(self.database.application_url)
-        pool.open()
-        self.pools.append(pool)
+        """One more relay, for which time only passes by ``tick``."""
         publisher = open_publisher or self.open_publisher
-        return build_relay(pool, self.topic, publisher, lambda: datetime.now(UTC), now_s=lambda: self.now_s)
+        return build_relay(self._pool(), self.topic, publisher, _utc_now, now_s=lambda: self.now_s)
 
     def tick(self) -> None:
         """Makes everything due that is done again and again."""
         self.now_s += 60 * TICK_S
+
+    @contextmanager
+    def running(self, open_publisher: Callable[[], Publisher] | None = None) -> Iterator[None]:
+        """One more relay, on a thread and in real time."""
+        stop = threading.Event()
+        pool = self._pool()
+        publisher = open_publisher or self.open_publisher
+        relay = build_relay(pool, self.topic, publisher, _utc_now, stop.is_set)
+        thread = loops.start(Loop("relay", relay.work, EVERY_S, 1, relay.close), stop)
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(WAIT_S)
 
     def drain(self, *relays: Relay) -> None:
         """Works until there is nothing left to do."""
@@ -133,6 +149,12 @@ class Stand:
         for pool in self.pools:
             pool.close()
 
+    def _pool(self) -> Pool:
+        pool = relay_pool(self.database.application_url)
+        pool.open()
+        self.pools.append(pool)
+        return pool
+
 
 @contextmanager
 def stream_stand(database: Database, valkey_url: str) -> Iterator[tuple[Stand, redis.Redis]]:
@@ -147,6 +169,17 @@ def stream_stand(database: Database, valkey_url: str) -> Iterator[tuple[Stand, r
         client.close()
 
 
+@contextmanager
+def topic_stand(database: Database, brokers: str) -> Iterator[Stand]:
+    """A stand on a Kafka topic of its own."""
+    topic = f"events-{uuid4().hex}"
+    stand = Stand(database, topic, partial(KafkaPublisher, brokers, topic))
+    try:
+        yield stand
+    finally:
+        stand.close()
+
+
 def in_stream(client: redis.Redis, stream: str) -> list[PublishedEvent]:
     """The events in a stream, in order."""
     entries: Any = client.xrange(stream)
@@ -155,15 +188,18 @@ def in_stream(client: redis.Redis, stream: str) -> list[PublishedEvent]:
 
 def in_topic(brokers: str, topic: str, at_least: int) -> list[PublishedEvent]:
     """The events in a topic, those of a partition in order, when there are so many or more."""
+    client = admin(int(brokers.rpartition(":")[2]))
+    wait_until(lambda: topic in client.list_topics(timeout=WAIT_S).topics)
+    partitions = client.list_topics(timeout=WAIT_S).topics[topic].partitions
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": uuid4().hex, "log_level": 0})
-    partitions = consumer.list_topics(topic, timeout=WAIT_S).topics[topic].partitions
     consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
-    found = []
+    found: list[PublishedEvent] = []
     for message in iter(lambda: consumer.poll(WAIT_S if len(found) < at_least else 0.5), None):
         assert message.error() is None, message.error()
-        headers = {name: value.decode() for name, value in message.headers() or ()}
-        found.append(from_wire(headers, message.value() or b""))
-        assert (message.key() or b"").decode() == found[-1].aggregate_id
+        received: Any = message.headers()
+        headers = {name: value.decode() for name, value in received}
+        found.append(from_wire(headers, _value(message)))
+        assert message.key() == found[-1].aggregate_id.encode()
     consumer.close()
     return found
 
@@ -179,6 +215,16 @@ def first_occurrences(events: Sequence[PublishedEvent]) -> dict[str, list[int]]:
     for aggregate_id, version in dict.fromkeys(numbered(events)):
         found.setdefault(aggregate_id, []).append(version)
     return found
+
+
+def _value(message: Message) -> bytes:
+    value = message.value()
+    assert isinstance(value, bytes)
+    return value
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _from_fields(fields: dict[bytes, bytes]) -> PublishedEvent:

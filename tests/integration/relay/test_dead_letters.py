@@ -8,16 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 import redis
-from psycopg.rows import dict_row
 
-from payflow.domain.dead_letter import DeadLetterState
+from payflow.domain.dead_letter import DeadLetterState, LetterKey
 from payflow.events import relay_metrics as metrics
 from payflow.events.published_event import PublishedEvent
 from payflow.events.publisher import Outcome, Publisher
 from payflow.events.relay_batch import TRIES_MAX
 from payflow.events.relay_retries import RELAY
-from payflow.store import dead_letters
-from tests.dead_letters import ask_for_retry
+from tests.dead_letters import ask_for_retry, connected
 from tests.relays import PAYLOAD, Stand, first_occurrences, in_stream
 
 NO_MESSAGE = b"\xff"
@@ -56,10 +54,8 @@ def _states(stand: Stand) -> list[tuple[Any, ...]]:
 
 
 def _retry(stand: Stand, aggregate_id: str, version: int) -> None:
-    with psycopg.connect(stand.database.application_url, row_factory=dict_row) as connection:
-        found = dead_letters.find(connection, "shop", RELAY, aggregate_id, version)
-        assert found is not None
-        assert ask_for_retry(connection, found)
+    with connected(stand.database.application_url) as connection:
+        ask_for_retry(connection, LetterKey("shop", RELAY, aggregate_id, version))
 
 
 def test_an_event_that_makes_no_sense_is_parked_and_others_flow(stream: tuple[Stand, redis.Redis]) -> None:
@@ -134,7 +130,7 @@ def test_what_is_refused_is_tried_alone_before_it_is_given_up(stream: tuple[Stan
 def test_no_event_is_published_without_the_one_before_it(
     stream: tuple[Stand, redis.Redis], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It cannot happen, unless somebody wrote behind the application's back; then it is told, and held back."""
+    """That cannot happen unless somebody writes behind the back of the application."""
     stand, client = stream
     before = metrics.DISORDER._value.get()
     relay = stand.relay()
