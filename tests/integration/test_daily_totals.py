@@ -8,9 +8,16 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from psycopg.rows import dict_row
 
+from payflow.domain.analytics.fold import FOLDED
+from payflow.events.consumer import Consumer
+from payflow.events.daily_totals import CONSUMER, add_up
 from payflow.events.published_event import PublishedEvent
+from payflow.events.rebuilding_totals import rebuilt_totals
+from payflow.store.analytics_rebuild import AnalyticsRebuild
+from server.cli.main import main
 from tests.daily_totals import consume, expected, kept, published, unseen
 from tests.databases import Database
 from tests.effects import Shelf
@@ -80,6 +87,38 @@ def test_events_that_come_again_and_again_count_once(
         shelf.put(*events[max(0, position - chance.randrange(80)) : position + step])
         position += step
     consume(database, shelf, 40)
+    assert kept(database.owner_url) == expected(database.owner_url)
+
+
+def test_a_rebuild_adds_everything_up_anew_and_the_consumer_goes_on_behind_it(
+    database: Database, events: list[PublishedEvent]
+) -> None:
+    shelf = Shelf()
+    shelf.put(*events[len(events) // 2 :])
+    consume(database, shelf)
+    assert kept(database.owner_url) != expected(database.owner_url)
+    environment = {"DATABASE_URL": database.application_url}
+    result = CliRunner().invoke(main, ["analytics", "rebuild"], env=environment)
+    assert result.exit_code == 0, result.output
+    assert kept(database.owner_url) == expected(database.owner_url)
+    shelf.begin_at(0)
+    consume(database, shelf)
+    assert kept(database.owner_url) == expected(database.owner_url)
+    assert differences(database.application_url) == []
+
+
+def test_a_batch_waits_for_a_rebuild(database: Database, events: list[PublishedEvent]) -> None:
+    shelf = Shelf()
+    shelf.put(*events)
+    rebuild = AnalyticsRebuild(database.application_url, CONSUMER, FOLDED)
+    worker = Consumer(CONSUMER, shelf, add_up, database.application_url)
+    assert worker.work() == 0
+    rebuild.fill(rebuilt_totals(rebuild.events()))
+    rebuild.commit()
+    rebuild.close()
+    while worker.work():
+        pass
+    worker.close()
     assert kept(database.owner_url) == expected(database.owner_url)
 
 
