@@ -10,7 +10,11 @@ from psycopg.rows import class_row
 from payflow.domain.analytics.daily_totals import MEASURES
 from payflow.domain.stored_event import StoredEvent
 from payflow.events.cloud_event import to_published
+from payflow.events.consumer import Consumer, ConsumerLimits
+from payflow.events.daily_totals import CONSUMER, add_up
 from payflow.events.published_event import PublishedEvent
+from payflow.events.source import Source
+from tests.databases import Database
 
 # In the order in which the relay publishes.
 EVENTS = """
@@ -102,6 +106,15 @@ def published(url: str) -> list[PublishedEvent]:
     """Every event of a database, as it is published."""
     with psycopg.connect(url, row_factory=class_row(StoredEvent)) as connection:
         return [to_published(stored) for stored in connection.execute(EVENTS)]
+
+
+def consume(database: Database, source: Source, batch_max: int = 500) -> None:
+    """Adds up all that the source has."""
+    limits = ConsumerLimits(batch_max=batch_max, wait_s=0)
+    consumer = Consumer(CONSUMER, source, add_up, database.application_url, limits=limits)
+    while consumer.work():
+        pass
+    consumer.close()
 
 
 def kept(url: str) -> Measures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from payflow.events.rebuilding import rebuilt
+from payflow.events.replay import rebuild
 from payflow.store.fresh_tables import KEYS, Difference, FreshTables
 
 SHOWN_MAX = 10
@@ -12,7 +12,7 @@ def differences(url: str) -> list[Difference]:
     """The first of each table."""
     tables = FreshTables(url)
     try:
-        tables.fill(rebuilt(tables.events()))
+        rebuild(tables)
         return [one for table in KEYS for one in tables.differences(table, SHOWN_MAX)]
     finally:
         tables.close()

@@ -13,6 +13,7 @@ from payflow.events.published_event import PublishedEvent
 from payflow.events.sorting_out import aggregate_of
 from payflow.store import analytics
 from payflow.store.statement import DictConnection
+from payflow.wire.upcasting import UPCASTING
 
 CONSUMER = "analytics"
 
@@ -20,8 +21,13 @@ _facts = msgspec.json.Decoder(Facts).decode
 
 
 def add_up(connection: DictConnection, events: Sequence[PublishedEvent]) -> None:
-    """Fulfils payflow.events.applying.Handler. Raises msgspec.DecodeError for data that makes no sense."""
+    """Fulfils payflow.events.applying.Handler.
+
+    Raises msgspec.DecodeError for data that makes no sense, and NewerEventError.
+    """
     folded = [event for event in events if event.type in FOLDED]
+    for event in folded:
+        UPCASTING.require_known(event.type, event.schema_version)
     gathering = Gathering(analytics.payments(connection, map(aggregate_of, folded)))
     for event in folded:
         facts = _facts(event.data)

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from payflow.domain.ledger.chart import SYSTEM_PREFIX, system_account
 from payflow.domain.stored_event import StoredEvent
 from payflow.store import rows
+from payflow.store.columns import columns_of
 
 KEYS = {
     "merchants": ("merchant_id",),
@@ -28,6 +29,8 @@ KEYS = {
     "entries": ("merchant_id", "account_id", "account_version"),
     "accounts": ("merchant_id", "id"),
     "balances": ("merchant_id", "account_id"),
+    "analytics_payments": ("merchant_id", "payment_intent_id"),
+    "analytics_daily_totals": ("merchant_id", "day", "currency", "psp_account_id"),
 }
 
 # Named so that nothing stored can be meant where it is forgotten.
@@ -39,12 +42,16 @@ BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 COUNT = "SELECT count(*) AS events FROM events WHERE occurred_at <= %s"
 
-EVENTS = """
-    SELECT merchant_id, aggregate_id, aggregate_version, type, schema_version, payload, occurred_at, actor,
-           correlation_id, causation_id, traceparent
-    FROM events
-    WHERE occurred_at <= %s
-    ORDER BY merchant_id, aggregate_id, aggregate_version
+_EVENTS = f"SELECT {columns_of(StoredEvent, 'event')} FROM events AS event"
+_BY_AGGREGATE = "ORDER BY event.merchant_id, event.aggregate_id, event.aggregate_version"
+
+EVENTS = f"{_EVENTS} WHERE occurred_at <= %s {_BY_AGGREGATE}"
+
+TAKEN = f"""
+    {_EVENTS}
+    JOIN inbox USING (merchant_id, aggregate_id)
+    WHERE occurred_at <= %s AND consumer = %s AND event.aggregate_version <= inbox.aggregate_version
+    {_BY_AGGREGATE}
 """
 
 # The system's accounts are opened by their first entry.
@@ -144,10 +151,11 @@ class FreshTables:
 
     def events(self) -> Iterator[StoredEvent]:
         """All of them, aggregate by aggregate."""
-        with self._connection.cursor("events") as cursor:
-            cursor.itersize = FETCHED_EVENTS
-            for row in cursor.execute(EVENTS, [self._until]):
-                yield StoredEvent(**row)
+        return self._stream(EVENTS, [self._until])
+
+    def events_taken_by(self, consumer: str) -> Iterator[StoredEvent]:
+        """Those that have taken effect in a consumer, aggregate by aggregate."""
+        return self._stream(TAKEN, [self._until, consumer])
 
     def fill(self, rebuilt: Iterable[tuple[str, Rows]]) -> None:
         """Writes rows into the fresh tables, and adds up the balances."""
@@ -170,6 +178,12 @@ class FreshTables:
     def books(self) -> list[Rows]:
         """The rebuilt balances that are not zero."""
         return self._connection.execute(BOOKS).fetchall()
+
+    def _stream(self, query: str, parameters: list[Any]) -> Iterator[StoredEvent]:
+        with self._connection.cursor("events") as cursor:
+            cursor.itersize = FETCHED_EVENTS
+            for row in cursor.execute(query.encode(), parameters):
+                yield StoredEvent(**row)
 
     def _system_accounts(self) -> Iterator[Rows]:
         for row in self._connection.execute(SYSTEM_ACCOUNTS, [SYSTEM_PREFIX]).fetchall():

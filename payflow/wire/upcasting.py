@@ -47,11 +47,15 @@ class Upcasting:
         """The version in which events of a type are written now."""
         return FIRST_VERSION + len(self._steps.get(name, ()))
 
-    def upcast(self, name: str, version: int, message: Message) -> None:
-        """Changes a message as it was stored into one of the newest version. Raises NewerEventError."""
+    def require_known(self, name: str, version: int) -> None:
+        """Raises NewerEventError for a version that this release does not know."""
         newest = self.newest(name)
         if not FIRST_VERSION <= version <= newest:
             raise NewerEventError(name, version, newest)
+
+    def upcast(self, name: str, version: int, message: Message) -> None:
+        """Changes a message as it was stored into one of the newest version. Raises NewerEventError."""
+        self.require_known(name, version)
         for step in self._steps.get(name, ())[version - FIRST_VERSION :]:
             step(message)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from payflow.events.rebuilding import RebuildingError, rebuilt
+from payflow.events.rebuilding import RebuildingError
+from payflow.events.replay import rebuild
 from payflow.store.fresh_tables import KEYS, Difference, FreshTables
 from server.cli.amounts import major_units
 from server.cli.output import print_table
@@ -51,7 +52,7 @@ def _rebuild(tables: FreshTables) -> None:
     started = time.monotonic()
     try:
         with click.progressbar(tables.events(), events, "replaying", width=40) as progress:
-            tables.fill(rebuilt(progress))
+            rebuild(tables, progress)
     except RebuildingError as error:
         raise click.ClickException(str(error)) from error
     elapsed_s = time.monotonic() - started

@@ -19,8 +19,10 @@ from payflow.store.dead_letters import park
 from payflow.store.fresh_tables import KEYS
 from payflow.wire.events import BY_DOMAIN, from_payload
 from tests.books import assert_books_right
+from tests.daily_totals import consume, published
 from tests.databases import Database
 from tests.dead_letters import CONSUMER, given_up, key, letter
+from tests.effects import Shelf
 from tests.older_events import as_version_1
 from tests.random_payments import RandomPayments
 from tests.rebuilding import differences
@@ -52,6 +54,9 @@ def database(new_database: Callable[[], Database]) -> Database:
     for number in range(MERCHANTS):
         _run(made, number)
     _rewrite_as_version_1(made, "replayed-0")
+    shelf = Shelf()
+    shelf.put(*published(made.owner_url))
+    consume(made, shelf)
     with psycopg.connect(made.application_url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
         connection.execute(UNKNOWN_EVENT)
