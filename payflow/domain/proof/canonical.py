@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 VERSION = "payflow.transaction.v1"
@@ -97,6 +98,8 @@ def _entry(row: EntryRow) -> bytes:
     return numbers + _text(row.layer) + _text(row.currency) + _text(row.account_id)
 
 
+# Accounts, currencies and layers come again and again.
+@lru_cache(maxsize=10_000)
 def _text(value: str | None) -> bytes:
     return _field(TEXT, None if value is None else value.encode())
 
