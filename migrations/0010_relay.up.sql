@@ -9,8 +9,9 @@ CREATE TABLE relay_parts (
     lease_until       timestamptz NOT NULL,
     -- The cluster whose transactions xid counts; 0 before everything is to be published from the beginning.
     system_identifier bigint      NOT NULL,
-    -- Everything up to here is published, in the order of (xid, aggregate_id, aggregate_version); while all that
-    -- was there before xid is published from the beginning, in the order of the primary key of events.
+    -- Everything up to here is published, in the order of (xid, aggregate_id, aggregate_version, merchant_id);
+    -- while all that was there before xid is published from the beginning, in the order of the primary key of
+    -- events.
     from_beginning    boolean     NOT NULL,
     xid               xid8        NOT NULL,
     merchant_id       text COLLATE "C" NOT NULL,

@@ -27,7 +27,7 @@ from payflow.store.relay_pool import relay_pool
 from payflow.v1 import events_pb2
 from server.worker import loops
 from server.worker.loops import Loop
-from server.worker.relay import EVERY_S, build_relay
+from server.worker.relay import EVENTS_MAX, EVERY_S, build_relay
 from tests.databases import Database
 from tests.kafka_clients import admin
 from tests.waiting import WAIT_S, wait_until
@@ -87,10 +87,14 @@ class Stand:
     now_s: float = 0.0
     pools: list[Pool] = field(default_factory=list)
 
-    def relay(self, open_publisher: Callable[[], Publisher] | None = None) -> Relay:
+    def relay(
+        self, open_publisher: Callable[[], Publisher] | None = None, events_max: int = EVENTS_MAX
+    ) -> Relay:
         """One more relay, for which time only passes by ``tick``."""
         publisher = open_publisher or self.open_publisher
-        return build_relay(self._pool(), self.topic, publisher, _utc_now, now_s=lambda: self.now_s)
+        return build_relay(
+            self._pool(), self.topic, publisher, _utc_now, now_s=lambda: self.now_s, events_max=events_max
+        )
 
     def tick(self) -> None:
         """Makes everything due that is done again and again."""

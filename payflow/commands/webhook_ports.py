@@ -45,6 +45,7 @@ class Inbox(Protocol):
         """Gives a parked event up; None where it is not parked."""
         ...
 
+
 class MerchantWebhooks(Protocol):
     """Knows where merchants are told, and what. Deadlines are in seconds of time.monotonic."""
 

@@ -10,7 +10,7 @@ from payflow.store.relay_parts import BUCKETS_OF_PART
 # What a dump of another cluster brought along may have numbers of transactions that are still to come.
 _BEHIND = f"""
     FROM (
-        SELECT number, aggregate_id, aggregate_version,
+        SELECT number, aggregate_id, aggregate_version, merchant_id,
                CASE WHEN from_beginning OR system_identifier = 0 THEN xid8 '0' ELSE xid END AS xid
         FROM relay_parts
     ) AS part
@@ -19,9 +19,10 @@ _BEHIND = f"""
         SELECT occurred_at
         FROM events
         WHERE bucket = part.number * {BUCKETS_OF_PART} + wanted.bucket
-          AND (xid, aggregate_id, aggregate_version) > (part.xid, part.aggregate_id, part.aggregate_version)
+          AND (xid, aggregate_id, aggregate_version, merchant_id)
+              > (part.xid, part.aggregate_id, part.aggregate_version, part.merchant_id)
           AND xid < (SELECT pg_snapshot_xmax(pg_current_snapshot()))
-        ORDER BY xid, aggregate_id, aggregate_version
+        ORDER BY xid, aggregate_id, aggregate_version, merchant_id
         LIMIT %s
     ) AS event
 """

@@ -19,13 +19,16 @@ from payflow.store.relay_parts import BUCKETS_OF_PART, Cursor, Part
 _EVENT = """merchant_id, aggregate_id, aggregate_version, type, schema_version, payload, occurred_at, actor,
            correlation_id, causation_id, traceparent"""
 
+# Merchants choose ids of their own, so it may be only the merchant that sets two events of a transaction apart.
+# The index ends before that: the few that have all the rest in common are sorted.
 _BUCKET = f"""
     (SELECT {_EVENT}, xid
     FROM events
     WHERE bucket = part.number * {BUCKETS_OF_PART} + %d
-      AND (xid, aggregate_id, aggregate_version) > (part.xid, part.aggregate_id, part.aggregate_version)
+      AND (xid, aggregate_id, aggregate_version, merchant_id)
+          > (part.xid, part.aggregate_id, part.aggregate_version, part.merchant_id)
       AND xid < (SELECT pg_snapshot_xmin(pg_current_snapshot()))
-    ORDER BY xid, aggregate_id, aggregate_version)
+    ORDER BY xid, aggregate_id, aggregate_version, merchant_id)
 """
 
 # As many rows of ``%s`` as have fewer than so many bytes before them; one at least.
@@ -46,12 +49,12 @@ NEXT = f"""
     SELECT part.number, event.merchant_id, event.aggregate_id, event.aggregate_version, event.type,
            event.schema_version, event.payload, event.occurred_at, event.actor, event.correlation_id,
            event.causation_id, event.traceparent, event.xid::text::bigint AS xid
-    FROM unnest(%s::smallint[], %s::text[]::xid8[], %s::text[], %s::bigint[])
-        AS part (number, xid, aggregate_id, aggregate_version)
+    FROM unnest(%s::smallint[], %s::text[]::xid8[], %s::text[], %s::bigint[], %s::text[])
+        AS part (number, xid, aggregate_id, aggregate_version, merchant_id)
     CROSS JOIN LATERAL (
-        {_BOUNDED.format(rows=_BUCKETS, order="xid, aggregate_id, aggregate_version")}
+        {_BOUNDED.format(rows=_BUCKETS, order="xid, aggregate_id, aggregate_version, merchant_id")}
     ) AS event
-    ORDER BY part.number, event.xid, event.aggregate_id, event.aggregate_version
+    ORDER BY part.number, event.xid, event.aggregate_id, event.aggregate_version, event.merchant_id
 """
 
 MERCHANTS = """
@@ -110,6 +113,7 @@ class RelayReader:
             [str(cursor.xid) for cursor in cursors],
             [cursor.aggregate_id for cursor in cursors],
             [cursor.aggregate_version for cursor in cursors],
+            [cursor.merchant_id for cursor in cursors],
             self._events_max,
             self._bytes_max,
         )
@@ -142,7 +146,7 @@ class RelayReader:
 
 
 def _by_transaction(row: dict[str, Any]) -> Outgoing:
-    cursor = Cursor(False, row["xid"], "", row["aggregate_id"], row["aggregate_version"])
+    cursor = Cursor(False, row["xid"], row["merchant_id"], row["aggregate_id"], row["aggregate_version"])
     return Outgoing(row["number"], _stored(row), cursor)
 
 

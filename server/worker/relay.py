@@ -76,6 +76,7 @@ def build_relay(
     now: Callable[[], datetime],
     stops: Callable[[], bool] = lambda: False,
     now_s: Callable[[], float] = time.monotonic,
+    events_max: int = EVENTS_MAX,
 ) -> Relay:
     """A relay with a name of its own, from the tables that ``pool`` leads to; ``now_s`` only ever grows."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -83,7 +84,7 @@ def build_relay(
     return Relay(
         pool=pool,
         parts=parts,
-        reader=RelayReader(pool, EVENTS_MAX, BYTES_MAX),
+        reader=RelayReader(pool, events_max, BYTES_MAX),
         leases=Leases(parts, name, now_s),
         topic=TopicLog(RelayTopics(pool, topic), now_s),
         open_publisher=open_publisher,
