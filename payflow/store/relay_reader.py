@@ -19,8 +19,8 @@ from payflow.store.relay_parts import BUCKETS_OF_PART, Cursor, Part
 _EVENT = """merchant_id, aggregate_id, aggregate_version, type, schema_version, payload, occurred_at, actor,
            correlation_id, causation_id, traceparent"""
 
-# Merchants choose ids of their own, so it may be only the merchant that sets two events of a transaction apart.
-# The index ends before that: the few that have all the rest in common are sorted.
+# Merchants choose ids of their own, so only the merchant may set two events of a transaction apart. The index
+# ends before that: the few that have all the rest in common are sorted.
 _BUCKET = f"""
     (SELECT {_EVENT}, xid
     FROM events
