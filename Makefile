@@ -6,7 +6,7 @@ CONTRACT := payflow/v1/payflow.protoset\#format=binpb
 ACCEPTED := proto/accepted.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kill test-torture test-chaos benchmark benchmark-ledger benchmark-routing benchmark-replay check format proto accept-contract clean install-run install-dev
+.PHONY: help run test test-kill test-torture test-relay test-kafka test-chaos benchmark benchmark-ledger benchmark-routing benchmark-replay benchmark-relay check format proto accept-contract clean install-run install-dev
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,14 @@ test-torture: install-dev ## Torture the ledger, 600 s or for PAYFLOW_TORTURE_S 
 	PAYFLOW_TORTURE_S=$${PAYFLOW_TORTURE_S:-600} PAYFLOW_TORTURE_SEED=$${PAYFLOW_TORTURE_SEED:-$$(date +%s)} \
 	$(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_torture.py
 
+test-relay: install-dev ## Kill relays under load until PAYFLOW_RELAY_EVENTS events (50,000 when not set) have arrived
+	@PAYFLOW_RELAY_EVENTS=$${PAYFLOW_RELAY_EVENTS:-50000} PAYFLOW_RELAY_HELD_S=$${PAYFLOW_RELAY_HELD_S:-10} \
+	$(BIN)/python -m pytest -s --timeout=0 tests/scenario/test_relay_kills.py tests/scenario/test_relay_late_commits.py
+
+test-kafka: install-dev ## The same through Apache Kafka, which is stopped and killed as well; needs Java 17 and Maven
+	@PAYFLOW_RELAY_BROKER=apache-kafka PAYFLOW_RELAY_EVENTS=$${PAYFLOW_RELAY_EVENTS:-50000} \
+	$(BIN)/python -m pytest -s --timeout=0 tests/integration/kafka tests/scenario/test_relay_kills.py
+
 test-chaos: install-dev ## Make PAYFLOW_CHAOS_PAYMENTS payments (10,000 when not set) over PSPs with every fault
 	@PAYFLOW_CHAOS_PAYMENTS=$${PAYFLOW_CHAOS_PAYMENTS:-10000} $(BIN)/python -m pytest -s tests/scenario/test_chaos.py
 
@@ -39,6 +47,9 @@ benchmark-routing: install-dev ## Measure routing decisions beside hashing
 
 benchmark-replay: install-dev ## Measure how fast everything is rebuilt from 100,000 events
 	@$(BIN)/python -m benchmarks.replay
+
+benchmark-relay: install-dev ## Measure how fast one relay publishes 50,000 events beside the bare producer
+	@$(BIN)/python -m benchmarks.relay
 
 check: install-dev ## Format, lint, types, imports, contract
 	$(BIN)/ruff format --check
