@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 PARTITIONS = 16
 TIMEOUT_S = 2.0
 POLL_S = 0.1
+LAST_POLLS = 10
 MESSAGE_BYTES_MAX = 10_000_000
 BROKERS_DEFAULTS: Mapping[str, str] = {}
 
@@ -85,6 +86,8 @@ class KafkaPublisher:
             if not self._hand_over(event, outcome, goes_on):
                 break
         self._await(outcome, goes_on)
+        if outcome.failure:
+            self._forget(outcome)
         return outcome
 
     def ends(self) -> Sequence[int]:
@@ -100,8 +103,7 @@ class KafkaPublisher:
 
     def close(self) -> None:
         """See Publisher."""
-        self._producer.purge()
-        self._producer.poll(0)
+        self._forget(Outcome())
 
     def _ensure_topic(self) -> int:
         """The number of the topic's partitions."""
@@ -146,7 +148,7 @@ class KafkaPublisher:
             except KafkaException as error:
                 self._fail(error.args[0], outcome, index)
             else:
-                self._producer.poll(0)
+                self._serve(0, outcome)
                 return True
         return False
 
@@ -155,9 +157,24 @@ class KafkaPublisher:
             self._poll(outcome, goes_on)
 
     def _poll(self, outcome: Outcome, goes_on: Callable[[], bool]) -> None:
-        self._producer.poll(POLL_S)
+        self._serve(POLL_S, outcome)
         if not goes_on():
             outcome.failure = outcome.failure or "nobody waits for it any more"
+
+    def _serve(self, wait_s: float, outcome: Outcome) -> None:
+        """Has deliveries reported; what is fatal for the producer is raised here, between reports."""
+        try:
+            self._producer.poll(wait_s)
+        except KafkaException as fatal:
+            outcome.failure = outcome.failure or fatal.args[0].str()
+
+    def _forget(self, outcome: Outcome) -> None:
+        """Gives up what is on its way; what is known of its fate is still told."""
+        self._producer.purge()
+        for _ in range(LAST_POLLS):
+            if not len(self._producer):
+                break
+            self._serve(POLL_S, outcome)
 
     def _report(self, outcome: Outcome, index: int, error: KafkaError | None, message: Message) -> None:
         if error is None:
