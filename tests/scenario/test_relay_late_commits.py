@@ -56,12 +56,12 @@ def test_a_transaction_held_open_loses_nothing(
     ):
         held.execute(MERCHANT)
         stack.start("relay", ("-m", "server.cli.main", "worker", "relay"))
-        committed = [*_commit_each(database, "early", BEFORE), ("shop", "held", 1)]
-        with _writer(database) as writer:
-            _insert(writer, "held", 1)
+        committed = _commit_each(database, "early", BEFORE)
         wait_until(lambda: topic.read() == len(committed))
 
         held_since = time.monotonic()
+        # Something new, so that the relay has to look while the transaction is open.
+        _insert(held, "held", 1)
         held.execute("BEGIN")
         _insert(held, "held", 2)
         with ThreadPoolExecutor(WRITERS) as executor:
@@ -77,7 +77,7 @@ def test_a_transaction_held_open_loses_nothing(
         next_version = 3 if commits else 2
         with _writer(database) as writer:
             _insert(writer, "held", next_version)
-        committed += [("shop", "held", version) for version in range(2, next_version + 1)]
+        committed += [("shop", "held", version) for version in range(1, next_version + 1)]
         wait_until(lambda: topic.read() == len(committed))
         topic.read_to_the_end()
     assert examine(topic.arrivals, committed).wrong == []
