@@ -38,8 +38,8 @@ class _Noting(Pool):
 class NotingWrites(_Noting):
     """A pool for what is written."""
 
-    def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, PoolLimits(connections_max=1), "noted-writes", write_pool.SESSION)
+    def __init__(self, conninfo: str, session: str = write_pool.SESSION) -> None:
+        super().__init__(conninfo, PoolLimits(connections_max=1), "noted-writes", session)
         self.asked = []
 
 

@@ -85,8 +85,7 @@ class Relay:
 
     def close(self) -> None:
         """Gives back what this relay holds."""
-        if self._publisher is not None:
-            self._publisher.close()
+        self._throw_away()
         self._leases.close()
 
     def _balance(self) -> None:
@@ -109,7 +108,7 @@ class Relay:
         metrics.PUBLISHED.inc(reached.delivered)
         if outcome.lost_its_log:
             self._topic.lose(publisher)
-            self._leases.lose_all()
+            self._start_over()
             return len(outgoing)
         reached.cursors |= cursors
         self._settle(reached)
@@ -124,8 +123,7 @@ class Relay:
         if self._publisher is None:
             self._publisher = self._open_publisher()
         if self._topic.is_lost(self._publisher, at_once=is_new):
-            self._leases.lose_all()
-            return None
+            self._start_over()
         return self._publisher
 
     def _read(self) -> tuple[list[Outgoing], dict[int, Cursor]]:
@@ -188,12 +186,20 @@ class Relay:
             log.info("the relay goes on")
         self._failures = 0
 
-    def _fail(self, reason: str) -> None:
-        """A publisher that failed is thrown away; the next one begins at the cursors."""
+    def _start_over(self) -> None:
+        """The topic may have to be made anew, and every part has changed hands."""
+        self._throw_away()
+        self._leases.lose_all()
+
+    def _throw_away(self) -> None:
         if self._publisher is not None:
-            metrics.FAILURES.inc()
             self._publisher.close()
             self._publisher = None
+
+    def _fail(self, reason: str) -> None:
+        """A publisher that failed is thrown away; the next one begins at the cursors."""
+        metrics.FAILURES.inc()
+        self._throw_away()
         if not self._failures:
             log.warning("the relay waits: %s", reason)
         self._rests_until_s = self._now_s() + PAUSES.pause_s(self._failures, self._jitter)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from prometheus_client import Counter, Gauge
 
 PUBLISHED = Counter("payflow_relay_published_total", "Events that were delivered, repetitions included.")
-FAILURES = Counter("payflow_relay_failures_total", "Publishers that were thrown away.")
+FAILURES = Counter(
+    "payflow_relay_failures_total",
+    "Rounds that failed: the database, the broker or the way to them was away.",
+)
 REFUSALS = Counter("payflow_relay_refusals_total", "Tries at events that were refused for good.")
 PARKED = Counter("payflow_relay_parked_total", "Events that became dead letters.")
 DISORDER = Counter(

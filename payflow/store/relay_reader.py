@@ -28,7 +28,20 @@ _BUCKET = f"""
     ORDER BY xid, aggregate_id, aggregate_version)
 """
 
+# As many rows of ``%s`` as have fewer than so many bytes before them; one at least.
+_BOUNDED = """
+    SELECT *
+    FROM (
+        SELECT *, sum(octet_length(payload)) OVER (
+            ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+        FROM ({rows} ORDER BY {order} LIMIT %s) AS page
+    ) AS measured
+    WHERE bytes_before IS NULL OR bytes_before < %s
+"""
+
 # Each bucket's range of the index is in order, so they are merged: no more is read of each than is wanted.
+_BUCKETS = "UNION ALL".join(_BUCKET.replace("%d", str(bucket)) for bucket in range(BUCKETS_OF_PART))
+
 NEXT = f"""
     SELECT part.number, event.merchant_id, event.aggregate_id, event.aggregate_version, event.type,
            event.schema_version, event.payload, event.occurred_at, event.actor, event.correlation_id,
@@ -36,18 +49,7 @@ NEXT = f"""
     FROM unnest(%s::smallint[], %s::text[]::xid8[], %s::text[], %s::bigint[])
         AS part (number, xid, aggregate_id, aggregate_version)
     CROSS JOIN LATERAL (
-        SELECT *
-        FROM (
-            SELECT *, sum(octet_length(payload)) OVER (
-                ORDER BY xid, aggregate_id, aggregate_version
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-            FROM (
-                {"UNION ALL".join(_BUCKET.replace("%d", str(bucket)) for bucket in range(BUCKETS_OF_PART))}
-                ORDER BY xid, aggregate_id, aggregate_version
-                LIMIT %s
-            ) AS merged
-        ) AS measured
-        WHERE bytes_before IS NULL OR bytes_before < %s
+        {_BOUNDED.format(rows=_BUCKETS, order="xid, aggregate_id, aggregate_version")}
     ) AS event
     ORDER BY part.number, event.xid, event.aggregate_id, event.aggregate_version
 """
@@ -60,12 +62,15 @@ MERCHANTS = """
     LIMIT %s
 """
 
-FROM_BEGINNING = f"""
+_OF_MERCHANT = f"""
     SELECT {_EVENT}
     FROM events
-    WHERE merchant_id = ANY(%s) AND (merchant_id, aggregate_id, aggregate_version) > (%s, %s, %s)
-    ORDER BY merchant_id, aggregate_id, aggregate_version
-    LIMIT %s
+    WHERE merchant_id = %s AND (aggregate_id, aggregate_version) > (%s, %s)
+"""
+
+OF_MERCHANT = f"""
+    {_BOUNDED.format(rows=_OF_MERCHANT, order="aggregate_id, aggregate_version")}
+    ORDER BY aggregate_id, aggregate_version
 """
 
 VERSIONS = f"""
@@ -76,6 +81,8 @@ VERSIONS = f"""
 """
 
 MERCHANTS_MAX = 100
+# Behind every aggregate's id.
+END_OF_AGGREGATES = "\U0010ffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +122,17 @@ class RelayReader:
         buckets = (first_bucket, first_bucket + BUCKETS_OF_PART - 1)
         rows = self._pool.all(MERCHANTS, (at.merchant_id, *buckets, MERCHANTS_MAX), deadline)
         merchants = [row["merchant_id"] for row in rows]
-        after = (at.merchant_id, at.aggregate_id, at.aggregate_version)
-        rows = self._pool.all(FROM_BEGINNING, (merchants, *after, self._events_max), deadline)
-        found = [_by_key(part.number, at.xid, row) for row in rows]
-        if found:
-            return found, found[-1].cursor
+        for merchant_id in merchants:
+            is_next = merchant_id == at.merchant_id
+            after = (at.aggregate_id, at.aggregate_version) if is_next else ("", 0)
+            limits = (self._events_max, self._bytes_max)
+            page = self._pool.all(OF_MERCHANT, (merchant_id, *after, *limits), deadline)
+            if page:
+                found = [_by_key(part.number, at.xid, row) for row in page]
+                return found, found[-1].cursor
         if len(merchants) < MERCHANTS_MAX:
             return [], Cursor(False, at.xid, "", "", 0)
-        return [], Cursor(True, at.xid, merchants[-1], "", 0)
+        return [], Cursor(True, at.xid, merchants[-1], END_OF_AGGREGATES, 0)
 
     def versions(
         self, aggregate: MerchantScoped, versions: Sequence[int], deadline: float

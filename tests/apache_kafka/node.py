@@ -19,7 +19,8 @@ from tests.waiting import WAIT_S
 POM = Path(__file__).with_name("pom.xml")
 RESOLVE_TIMEOUT_S = 540
 CLUSTER_ID = "UGF5Rmxvdy10ZXN0cy0wMQ"
-HEAP = "512m"
+# Nodes are started often and run for minutes: what takes long to compile never pays.
+JVM = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 
 # https://kafka.apache.org/documentation/#brokerconfigs: one node, with as little to start as it can have.
 PROPERTIES = """
@@ -37,6 +38,9 @@ transaction.state.log.num.partitions=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
+# For so long a node that was killed is not believed to be back.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=250
 """
 
 
@@ -134,4 +138,4 @@ def _java_with_kafka(directory: Path) -> tuple[str, ...]:
     if resolved.returncode != 0:
         pytest.skip(f"Apache Kafka cannot be had here: {resolved.stdout[-500:]}")
     log_level = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-    return (java, f"-Xmx{HEAP}", log_level, "-cp", classpath.read_text().strip())
+    return (java, *JVM, log_level, "-cp", classpath.read_text().strip())
