@@ -14,7 +14,7 @@ class SortedOut:
     """``fresh`` are to be applied, in order; ``versions`` are the last of their aggregates.
 
     ``waiting`` are behind a dead letter of their aggregate. A gap is an event that comes without the one
-    before it, because that was discarded or is older than what the source still has.
+    before it, which the source has no more.
     """
 
     fresh: list[PublishedEvent] = field(default_factory=list)

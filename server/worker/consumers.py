@@ -23,7 +23,7 @@ def consuming(name: str, handler: Handler, core: Core, stops: Callable[[], bool]
     """The loop of one member of the consumer; none, and a line in the log, where there is no source."""
     source = source_of(core.settings, name)
     if source is None:
-        log.warning("%s does nothing: neither KAFKA_BROKERS nor REDIS_URL is set", name)
+        log.info("%s does nothing: neither KAFKA_BROKERS nor REDIS_URL is set", name)
         return []
     conninfo = required_database_url(core.settings)
     consumer = Consumer(name, source, handler, conninfo, stops=stops, now=core.ports.clock.now)
