@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from server.dev.data_dir import DataDir
 from tests import curl_substitute
 from tests.databases import Database
 from tests.guide import TIMEOUT_S, blocks, run, transcript, with_outputs
 from tests.stack import running_stack
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("ledger.md", "routing.md", "webhooks.md")
+GUIDES = ("ledger.md", "routing.md", "webhooks.md", "proof.md")
 HTTP_ADDRESS = "localhost:8080"
 
 
@@ -47,8 +48,11 @@ def environment(
     with running_stack(database, directory, **settings) as stack:
         address = stack.serve()
         url = stack.gateway(address)
-        stack.worker()
+        key = DataDir(directory / "data", None).signing_key()
+        stack.worker(LEDGER_SIGNING_KEY=str(key))
         yield {
+            "DATABASE_URL": database.application_url,
+            "DATA_DIR": str(key.parent),
             "PATH": os.pathsep.join(path),
             "GRPC_PORT": address.rpartition(":")[2],
             "HTTP_ADDRESS": url.removeprefix("http://"),
@@ -67,6 +71,9 @@ def test_every_command_of_a_guide_prints_what_the_guide_shows(
     commands = [block.commands for block in shown]
     here = [text.replace(HTTP_ADDRESS, environment["HTTP_ADDRESS"]) for text in commands]
 
+    # As in the project's folder, behind a `make run`.
+    (tmp_path / "clients").symlink_to(DOCS.parent / "clients")
+    (tmp_path / ".payflow").symlink_to(environment["DATA_DIR"])
     printed = run(here, tmp_path, environment)
 
     if os.environ.get("PAYFLOW_REFRESH_GUIDE"):
