@@ -79,7 +79,7 @@ class Post:
     def next_at(self) -> datetime | None:
         """When the next letter comes, or is due."""
         due = [letter.arrives_at for letter in self._coming[:1]]
-        for pending in self._inbox.values():
+        for pending in filter(None, self._inbox.values()):
             due += [webhook.due_at for webhook in self._reachable(pending)]
         return min(due, default=None)
 
@@ -87,7 +87,7 @@ class Post:
         """As WebhookQueue.take: of each payment what came first, past what has to wait."""
         self._receive(now)
         taken: list[Webhook] = []
-        for pending in self._inbox.values():
+        for pending in filter(None, self._inbox.values()):
             reachable = enumerate(self._reachable(pending))
             at = next((at for at, webhook in reachable if webhook.due_at <= now), None)
             if at is not None and len(taken) < limit:

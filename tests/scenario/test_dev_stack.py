@@ -41,6 +41,7 @@ _starts = count(1)
 @dataclass
 class RunningStack:
     process: subprocess.Popen[str]
+    data_dir: Path
     output: Path
     addresses: dict[str, str]
 
@@ -105,7 +106,8 @@ def payflow_dev(data_dir: Path, **environment: str) -> Iterator[RunningStack]:
         wait_until(lambda: process.poll() is not None or _ready_line(output) is not None)
         ready = _ready_line(output)
         assert ready is not None, f"payflow dev is not ready:\n{output.read_text()}"
-        yield RunningStack(process, output, dict(part.split("=", 1) for part in ready.split()[1:]))
+        addresses = dict(part.split("=", 1) for part in ready.split()[1:])
+        yield RunningStack(process, data_dir, output, addresses)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -122,11 +124,17 @@ def _gone(processes: list[psutil.Process]) -> bool:
     return not alive
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
+@contextmanager
+def _data_dir() -> Iterator[Path]:
     """Not below pytest's own directory, which each start of pytest closes to PostgreSQL's user."""
     with TemporaryDirectory(prefix="payflow-dev-", ignore_cleanup_errors=True) as directory:
         yield Path(directory) / "data"
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with _data_dir() as directory:
+        yield directory
 
 
 def test_a_payment_intent_survives_a_restart(data_dir: Path) -> None:
@@ -184,20 +192,6 @@ def _assert_both_psps_take_payments(stack: RunningStack) -> None:
         assert [effect["merchant"] for effect in effects] == [merchant_id]
 
 
-def test_the_sample_call_works_as_it_is_printed(data_dir: Path) -> None:
-    with payflow_dev(data_dir) as stack:
-        lines = [line.strip() for line in stack.output.read_text().splitlines()]
-        sample = next(line for line in lines if line.startswith("curl "))
-        answer = subprocess.run(
-            ["bash", "-c", f"{sample} --silent --show-error --max-time {WAIT_S:g}"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=WAIT_S,
-        )
-    assert json.loads(answer.stdout)["status"] == "created"
-
-
 def test_nothing_outlives_a_killed_stack_and_the_next_one_starts(data_dir: Path) -> None:
     with payflow_dev(data_dir) as killed:
         everything = killed.descendants()
@@ -212,16 +206,34 @@ def test_nothing_outlives_a_killed_stack_and_the_next_one_starts(data_dir: Path)
         assert next_one.interrupt() == 0
 
 
-def test_a_second_stack_is_refused_on_the_same_data_and_runs_beside_on_its_own(data_dir: Path) -> None:
-    beside = data_dir.with_name("with a space, " + "a-long-name-" * 10)
-    with payflow_dev(data_dir) as first:
-        with pytest.raises(AssertionError) as refused, payflow_dev(data_dir):
-            pass
-        assert f"another `payflow dev` (process {first.process.pid}) is running on {data_dir}" in str(
-            refused.value
-        )
+@pytest.fixture(scope="module")
+def stack() -> Iterator[RunningStack]:
+    """One that is only asked."""
+    with _data_dir() as directory, payflow_dev(directory) as running:
+        yield running
 
-        with payflow_dev(beside) as second:
-            assert second.get("/ready")[0] == 200
-            assert second.interrupt() == 0
-        assert first.get("/ready")[0] == 200
+
+def test_the_sample_call_works_as_it_is_printed(stack: RunningStack) -> None:
+    lines = [line.strip() for line in stack.output.read_text().splitlines()]
+    sample = next(line for line in lines if line.startswith("curl "))
+    answer = subprocess.run(
+        ["bash", "-c", f"{sample} --silent --show-error --max-time {WAIT_S:g}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=WAIT_S,
+    )
+    assert json.loads(answer.stdout)["status"] == "created"
+
+
+def test_a_second_stack_is_refused_on_the_same_data_and_runs_beside_on_its_own(stack: RunningStack) -> None:
+    with pytest.raises(AssertionError) as refused, payflow_dev(stack.data_dir):
+        pass
+    assert f"another `payflow dev` (process {stack.process.pid}) is running on {stack.data_dir}" in str(
+        refused.value
+    )
+
+    with payflow_dev(stack.data_dir.with_name("with a space, " + "a-long-name-" * 10)) as second:
+        assert second.get("/ready")[0] == 200
+        assert second.interrupt() == 0
+    assert stack.get("/ready")[0] == 200
