@@ -7,7 +7,6 @@ Redis stream has the same headers as fields, and the data in the field ``value``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -45,7 +44,7 @@ def to_published(stored: StoredEvent) -> PublishedEvent:
         raise UnpublishableError(f"the payload is no {stored.type}: {error}") from error
     if message is None:
         raise UnpublishableError(f"this release does not know events of type {stored.type}")
-    return with_data(replace(stored, schema_version=UPCASTING.newest(stored.type)), data)
+    return with_data(stored, data, UPCASTING.newest(stored.type))
 
 
 def _data(message: Message) -> bytes:
@@ -53,12 +52,12 @@ def _data(message: Message) -> bytes:
     return _to_json(_encoders.of(descriptor)(message))
 
 
-def with_data(stored: StoredEvent, data: bytes) -> PublishedEvent:
-    """The event's envelope around data that are on the wire already."""
+def with_data(stored: StoredEvent, data: bytes, schema_version: int) -> PublishedEvent:
+    """The event's envelope around data of that layout."""
     return PublishedEvent(
         id=f"{stored.aggregate_id}:{stored.aggregate_version}",
         type=stored.type,
-        schema_version=stored.schema_version,
+        schema_version=schema_version,
         merchant_id=stored.merchant_id,
         aggregate_id=stored.aggregate_id,
         aggregate_version=stored.aggregate_version,

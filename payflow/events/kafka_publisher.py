@@ -111,7 +111,7 @@ class KafkaPublisher:
             if not self._partition_count():
                 self._create_topic()
             return self._partition_count() or self._missing()
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             raise PublisherFailedError(f"the topic is not to be had: {error}") from error
 
     def _partition_count(self) -> int:

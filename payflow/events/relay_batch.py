@@ -192,7 +192,7 @@ def letter(stored: StoredEvent) -> Letter:
     try:
         return letter_of(to_published(stored))
     except UnpublishableError:
-        return letter_of(with_data(stored, b""))
+        return letter_of(with_data(stored, b"", stored.schema_version))
 
 
 def given_up(item: Item) -> GivenUp:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
@@ -39,27 +40,43 @@ class MessageEncoder:
     """
 
     def __init__(self) -> None:
-        self._fields: list[tuple[str, bool, Encode | None]] = []
+        self._names: list[str] = []
+        self._values: Callable[[Message], tuple[Any, ...]] = lambda message: ()
+        self._encoded: list[tuple[str, Encode]] = []
+        self._with_presence: list[str] = []
 
     def compile(self, descriptor: Descriptor, encoders: MessageEncoders) -> None:
         """Makes the converters of the type's fields."""
-        self._fields += (
-            (field.name, field.has_presence, _field_encoder(field, encoders)) for field in descriptor.fields
-        )
+        for field in descriptor.fields:
+            self._names.append(field.name)
+            if field.has_presence:
+                self._with_presence.append(field.name)
+            encode = _field_encoder(field, encoders)
+            if encode is not None:
+                self._encoded.append((field.name, encode))
+        self._values = _values_of(self._names)
 
     def __call__(self, message: Message) -> dict[str, Any]:
         """The JSON object."""
-        values: dict[str, Any] = {}
-        for name, has_presence, encode in self._fields:
-            if has_presence and not message.HasField(name):
-                continue
-            value = getattr(message, name)
-            if encode is not None:
-                value = encode(value)
+        values = dict(zip(self._names, self._values(message), strict=True))
+        for name in self._with_presence:
+            if not message.HasField(name):
+                del values[name]
+        for name, encode in self._encoded:
+            if name in values:
+                value = encode(values[name])
                 if value is None:
-                    continue
-            values[name] = value
+                    del values[name]
+                else:
+                    values[name] = value
         return values
+
+
+def _values_of(names: Sequence[str]) -> Callable[[Message], tuple[Any, ...]]:
+    """Reads all of the fields at once, several times faster than one by one."""
+    if len(names) < 2:
+        return lambda message: tuple(getattr(message, name) for name in names)
+    return attrgetter(*names)
 
 
 def _field_encoder(field: FieldDescriptor, encoders: MessageEncoders) -> Encode | None:
