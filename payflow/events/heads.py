@@ -75,19 +75,23 @@ class HeadPublisher:
         if outcome.failure or outcome.refused:
             raise PublisherFailedError(outcome.failure or str(outcome.refused))
         if outcome.lost_its_log:
-            self._look_again_s = 0.0
+            self._begin_again(publisher)
         return len(blocks)
 
     def _look_for_lost(self, publisher: Publisher) -> None:
         """Has everything published again where a log ends before where it is known to have ended."""
-        known = self._cursor.known_ends()
         ends = publisher.ends()
-        if is_before(ends, known.ends):
-            log.error("the topic has lost heads of the ledger: all are published again")
-            self._cursor.lose(ends, known)
+        known = self._cursor.known_ends()
+        if known is None or is_before(ends, known):
+            self._begin_again(publisher)
         else:
-            self._cursor.note_ends(ends, known)
+            self._cursor.note_ends(ends)
         self._look_again_s = self._now_s() + LOOK_EVERY_S
+
+    def _begin_again(self, publisher: Publisher) -> None:
+        """The topic is new, or has lost what was published."""
+        log.warning("all heads of the ledger are published from the beginning")
+        self._cursor.begin_again(publisher.ends())
 
     def _publishing(self) -> Publisher:
         if self._publisher is None:

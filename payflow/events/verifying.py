@@ -16,11 +16,10 @@ from payflow.domain.proof.keys import PublicKeys
 from payflow.events.event_copies import copy_in_events
 from payflow.events.tampering import Finding, differences, is_of_leaf
 from payflow.store.sealed_ledger import Leaf, SealedLedger
-from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id, is_known
+from payflow.wire.booked_transactions import CARRIES, booked_transaction_id, is_known
 
 LEAVES_AT_ONCE = 2_000
-OTHER_HEADS_MAX = 1_000
-ORPHANS_MAX = 1_000
+SHOWN_MAX = 1_000
 
 OnProgress = Callable[[int], None]
 Entries = dict[tuple[str, str], list[EntryRow]]
@@ -46,6 +45,7 @@ class Verifier:
         """Everything that is wrong."""
         for part in range(PARTS):
             yield from self._chain(part)
+        yield from self._stray_leaves()
         yield from self._unsealed()
         yield from self._orphans()
 
@@ -55,7 +55,7 @@ class Verifier:
         return list(self._last.values())
 
     def _chain(self, part: int) -> Iterator[Finding]:
-        others = self._ledger.other_heads(part, OTHER_HEADS_MAX)
+        others = self._ledger.other_heads(part, SHOWN_MAX)
         elsewhere = {number: (head, signature, key_id) for number, head, signature, key_id in others}
         for blocks in _grouped(self._ledger.blocks(part)):
             leaves = self._ledger.leaves(part, blocks[0].header.number, blocks[-1].header.number)
@@ -146,20 +146,19 @@ class Verifier:
 
     def _unsealed(self) -> Iterator[Finding]:
         """Transactions that are in no block, but must be: no event that is still to be sealed booked them."""
-        unsealed = set(self._ledger.unsealed())
-        if not unsealed:
-            return
-        for part in sorted({part_of(merchant_id) for merchant_id, _ in unsealed}):
-            since = self._sealed_until(part)
-            booked = None if since is None else self._booked_since(part, since)
+        since = {part: self._sealed_until(part) for part in range(PARTS)}
+        judged = {part: xid for part, xid in since.items() if xid is not None}
+        self.not_judged = sorted(since.keys() - judged)
+        yet_to_come: dict[int, set[tuple[str, str]] | None] = {}
+        for one in self._ledger.unsealed(judged):
+            part = part_of(one[0])
+            if part not in yet_to_come:
+                yet_to_come[part] = self._booked_since(part, judged[part])
+            booked = yet_to_come[part]
             if booked is None:
-                self.not_judged.append(part)
-                booked = {one for one in unsealed if part_of(one[0]) == part}
-            unsealed -= booked
-        for merchant_id, transaction_id in sorted(unsealed):
-            yield Finding(
-                "transactions", f"{merchant_id} {transaction_id}", "is in no block, and older than the seal"
-            )
+                self.not_judged = sorted({*self.not_judged, part})
+            elif one not in booked:
+                yield Finding("transactions", " ".join(one), "is in no block, and older than the seal")
 
     def _sealed_until(self, part: int) -> int | None:
         """The database transaction up to which a chain is whole; None while the ledger is gone through.
@@ -173,19 +172,22 @@ class Verifier:
         return max(xid, last.header.xid if last and last.header.system_identifier == cluster else 0)
 
     def _booked_since(self, part: int, xid: int) -> set[tuple[str, str]] | None:
-        """What is still to be sealed; None where events of a newer release may have booked more."""
+        """What payments' events booked, and is still to be sealed; None where a newer release wrote any."""
         booked = set()
-        for merchant_id, aggregate_id, name, version, payload in self._ledger.events_since(part, xid):
+        for merchant_id, name, version, payload in self._ledger.events_since(part, xid):
             if not is_known(name, version):
                 return None
-            if name in BOOKS_ITSELF:
-                booked.add((merchant_id, aggregate_id))
-            elif name in CARRIES:
+            if name in CARRIES:
                 booked.add((merchant_id, booked_transaction_id(name, payload)))
         return booked
 
+    def _stray_leaves(self) -> Iterator[Finding]:
+        for merchant_id, transaction_id, part, number in self._ledger.stray_leaves(SHOWN_MAX):
+            key = f"{merchant_id} {transaction_id}"
+            yield Finding("sealed_transactions", key, f"is of block {part} {number}, which is not there")
+
     def _orphans(self) -> Iterator[Finding]:
-        for merchant_id, account_id, version, transaction_id in self._ledger.orphans(ORPHANS_MAX):
+        for merchant_id, account_id, version, transaction_id in self._ledger.orphans(SHOWN_MAX):
             key = f"{merchant_id} {account_id} {version}"
             yield Finding("entries", key, f"is of transaction {transaction_id}, which is not there")
 

@@ -9,8 +9,6 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from payflow.domain.proof.block import Block
-from payflow.store.relay_topics import KNOWN, KnownEnds
-from payflow.store.relay_topics import NOTE as NOTE_ENDS
 from payflow.store.seal_blocks import BLOCK_COLUMNS, block_of
 
 # Held by the session of the publisher that is at work; it ends with it.
@@ -32,11 +30,17 @@ UNPUBLISHED = f"""
 
 NOTE = "UPDATE seal_chains SET published_number = %s WHERE part = %s"
 
-LOSE = """
-    WITH lost AS (
-        UPDATE relay_topics SET ends = %s, logs = logs + 1 WHERE topic = %s AND logs = %s RETURNING topic
-    )
-    UPDATE seal_chains SET published_number = 0 FROM lost
+# Where the topic's logs ended when they were looked at last. Nobody else writes this topic's row.
+ENDS = "SELECT ends FROM relay_topics WHERE topic = %s"
+NOTE_ENDS = """
+    INSERT INTO relay_topics (topic, ends, logs)
+    VALUES (%s, %s, 0)
+    ON CONFLICT (topic) DO UPDATE SET ends = excluded.ends
+"""
+
+BEGIN_AGAIN = f"""
+    WITH noted AS ({NOTE_ENDS} RETURNING topic)
+    UPDATE seal_chains SET published_number = 0 FROM noted
 """
 
 SESSION = """
@@ -78,18 +82,18 @@ class HeadCursor:
         """Writes down that the heads up to ``number`` are published."""
         self._execute(NOTE, (number, part))
 
-    def known_ends(self) -> KnownEnds:
-        """Where the topic's logs are known to have ended."""
-        found = self._rows(KNOWN, (self._topic,))
-        return KnownEnds(*found[0]) if found else KnownEnds((), 0)
+    def known_ends(self) -> Sequence[int] | None:
+        """Where the topic's logs are known to have ended; None where it is new."""
+        found = self._rows(ENDS, (self._topic,))
+        return list(found[0][0]) if found else None
 
-    def note_ends(self, ends: Sequence[int], known: KnownEnds) -> None:
-        """Notes where they end now, unless they are others by now."""
-        self._execute(NOTE_ENDS, (self._topic, list(ends), known.logs))
+    def note_ends(self, ends: Sequence[int]) -> None:
+        """Notes where they end now."""
+        self._execute(NOTE_ENDS, (self._topic, list(ends)))
 
-    def lose(self, ends: Sequence[int], known: KnownEnds) -> None:
-        """Has every head published again."""
-        self._execute(LOSE, (list(ends), self._topic, known.logs))
+    def begin_again(self, ends: Sequence[int]) -> None:
+        """Has every head published again, and notes where the topic's logs end before that."""
+        self._execute(BEGIN_AGAIN, (self._topic, list(ends)))
 
     def _rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         return self._execute(sql, parameters).fetchall()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from payflow.domain.proof.canonical import EntryRow, TransactionRow
 from payflow.domain.proof.published_head import PublishedHead
 from payflow.store.seal_blocks import BLOCK_COLUMNS, block_of
 from payflow.store.statement import columns
+from payflow.wire.booked_transactions import BOOKS_ITSELF
 
 # The heads that others keep, in this session alone, beside the blocks.
 PUBLISHED = """
@@ -68,14 +69,31 @@ ENTRIES = """
     ORDER BY entry.merchant_id, entry.transaction_id, entry.position
 """
 
-UNSEALED = """
+# Which chain a transaction belongs to is worked out, not believed: a bucket may have been written by anybody.
+UNSEALED = f"""
     SELECT transaction.merchant_id, transaction.id
     FROM transactions AS transaction
+    JOIN unnest(%s::integer[], %s::text[]) AS judged (part, xid)
+        ON judged.part = get_byte(sha256(convert_to(transaction.merchant_id, 'UTF8')), 0) / {BUCKETS_PER_PART}
     WHERE NOT EXISTS (
         SELECT
         FROM sealed_transactions AS sealed
         WHERE sealed.merchant_id = transaction.merchant_id AND sealed.transaction_id = transaction.id)
+      AND NOT EXISTS (
+        SELECT
+        FROM events AS event
+        WHERE event.merchant_id = transaction.merchant_id AND event.aggregate_id = transaction.id
+          AND event.type = ANY(%s) AND event.xid > judged.xid::xid8)
     ORDER BY transaction.merchant_id, transaction.id
+"""
+
+STRAY_LEAVES = """
+    SELECT sealed.merchant_id, sealed.transaction_id, sealed.part, sealed.number
+    FROM sealed_transactions AS sealed
+    WHERE NOT EXISTS (
+        SELECT FROM seal_blocks AS block WHERE block.part = sealed.part AND block.number = sealed.number)
+    ORDER BY sealed.merchant_id, sealed.transaction_id
+    LIMIT %s
 """
 
 # Entries of a transaction that is sealed are looked at with it.
@@ -101,7 +119,7 @@ CHAINS = """
 """
 
 EVENTS_SINCE = f"""
-    SELECT merchant_id, aggregate_id, type, schema_version, payload
+    SELECT merchant_id, type, schema_version, payload
     FROM events
     WHERE bucket BETWEEN %(part)s * {BUCKETS_PER_PART} AND %(part)s * {BUCKETS_PER_PART}
         + {BUCKETS_PER_PART - 1}
@@ -187,9 +205,18 @@ class SealedLedger:
                 found.setdefault((merchant_id, transaction_id), []).append(EntryRow._make(entry))
         return found
 
-    def unsealed(self) -> Iterator[tuple[str, str]]:
-        """Transactions that are in no block: (merchant, id)."""
-        yield from self._stream("unsealed", UNSEALED)
+    def unsealed(self, sealed_until: Mapping[int, int]) -> Iterator[tuple[str, str]]:
+        """Transactions that are in no block: (merchant, id).
+
+        Not those of other chains than in ``sealed_until``, nor those whose own event is of a database
+        transaction behind that of their chain.
+        """
+        xids = [str(xid) for xid in sealed_until.values()]
+        yield from self._stream("unsealed", UNSEALED, [list(sealed_until), xids, sorted(BOOKS_ITSELF)])
+
+    def stray_leaves(self, limit: int) -> list[tuple[str, str, int, int]]:
+        """Leaves of blocks that are not there: merchant, transaction, part, number."""
+        return self._rows(STRAY_LEAVES, [limit])
 
     def orphans(self, limit: int) -> list[tuple[str, str, int, str]]:
         """Entries of no transaction: merchant, account, account version, and whose they say they are."""
@@ -199,8 +226,8 @@ class SealedLedger:
         """Where the sealer is: part, cluster, database transaction, whether it goes through the ledger."""
         return self._rows(CHAINS)
 
-    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, int, bytes]]:
-        """Events of later database transactions: merchant, aggregate, type, layout, payload."""
+    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, int, bytes]]:
+        """Events of later database transactions: merchant, type, layout, payload."""
         yield from self._stream("events", EVENTS_SINCE, {"part": part, "xid": str(xid)})
 
     def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, int, bytes]]:

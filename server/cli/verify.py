@@ -112,10 +112,9 @@ def _verify(ledger: SealedLedger, keys: PublicKeys) -> list[Block] | None:
         click.echo(f"  {finding}")
     if more is not None:
         click.echo(f"  and more than these {SHOWN_MAX}")
-    for part in verifier.not_judged:
-        click.echo(
-            f"chain {part}: what is in no block is not judged, while the sealer goes through the ledger"
-        )
+    if verifier.not_judged:
+        chains = ", ".join(map(str, verifier.not_judged))
+        click.echo(f"what is in no block is not judged of chains {chains}: the sealer has yet to look at it")
     click.echo("THE LEDGER IS NOT WHAT WAS SEALED" if shown else "the ledger is what was sealed")
     return None if shown else verifier.last_blocks
 

@@ -36,13 +36,13 @@ class Place:
     forget: Callable[[], object]
 
 
-def _in_redis(url: str) -> Place:
+def _in_redis(url: str, topic: str = TOPIC) -> Place:
     client = redis.Redis.from_url(url)
     return Place(
-        TOPIC,
-        lambda: RedisPublisher(url, TOPIC),
-        lambda: in_redis(url, TOPIC),
-        lambda: client.delete(TOPIC),
+        topic,
+        lambda: RedisPublisher(url, topic),
+        lambda: in_redis(url, topic),
+        lambda: client.delete(topic),
     )
 
 
@@ -112,6 +112,14 @@ def test_a_topic_that_lost_its_log_gets_all_heads_again(database: Database, stre
     stream.forget()
     _publish(database, stream)
     assert _read(stream) == {block.head for block in blocks(database)}
+
+
+def test_another_topic_gets_all_heads(database: Database) -> None:
+    with ValkeyServer() as first, ValkeyServer() as second:
+        _publish(database, _in_redis(first.connection_url, "first-heads"))
+        place = _in_redis(second.connection_url, "second-heads")
+        _publish(database, place)
+        assert list(place.read()) == heads(database)
 
 
 def test_of_two_publishers_one_is_at_work_until_it_is_gone(database: Database, stream: Place) -> None:

@@ -152,6 +152,28 @@ TAMPERINGS = {
         ],
         ["has a root that is not that of its transactions"],
     ),
+    "an invented transaction with a leaf of an invented block": (
+        [
+            *INVENTED,
+            "INSERT INTO sealed_transactions "
+            "SELECT merchant_id, 'txn_invented', part, 999, 0, leaf FROM sealed_transactions "
+            "WHERE merchant_id = 'keeping' LIMIT 1",
+        ],
+        ["sealed_transactions keeping txn_invented is of block ", " 999, which is not there"],
+    ),
+    "an invented transaction with a leaf of a block that is there": (
+        [
+            *INVENTED,
+            "INSERT INTO sealed_transactions "
+            "SELECT merchant_id, 'txn_invented', part, number, 500, leaf FROM sealed_transactions "
+            "WHERE merchant_id = 'keeping' LIMIT 1",
+        ],
+        ["transactions keeping txn_invented or its entries are not what was sealed"],
+    ),
+    "an invented transaction of another's bucket": (
+        [*INVENTED, "UPDATE transactions SET bucket = (bucket + 128) % 256 WHERE id = 'txn_invented'"],
+        ["transactions keeping txn_invented is in no block, and older than the seal"],
+    ),
     "a block that is gone": (
         ["DELETE FROM seal_blocks WHERE (part, number) = (SELECT part, 2 FROM seal_blocks LIMIT 1)"],
         ["seal_blocks ", " 2 is missing"],
