@@ -24,7 +24,7 @@ from tests.deep_book import ACCOUNTS, DEEP, HOLDS_EVERY, MERCHANT, recorded_at, 
 from tests.noting_pool import NotingPool
 from tests.plans import Plan, planned_anew, settled, shown
 
-DEEP_ENTRIES = int(os.environ.get("PAYFLOW_DEEP_ENTRIES", "200000"))
+DEEP_ENTRIES = int(os.environ.get("PAYFLOW_DEEP_ENTRIES", "100000"))
 SMALL_ENTRIES = 1_000
 FOREVER = float("inf")
 PAGE = 50
