@@ -112,6 +112,8 @@ def _verify(ledger: SealedLedger, keys: PublicKeys) -> list[Block] | None:
         click.echo(f"  {finding}")
     if more is not None:
         click.echo(f"  and more than these {SHOWN_MAX}")
+    if verifier.waiting:
+        click.echo(f"{verifier.waiting:,} transactions are not sealed yet")
     for part in verifier.not_judged:
         click.echo(
             f"chain {part}: what is in no block is not judged, while the sealer goes through the ledger"
