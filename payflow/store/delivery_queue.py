@@ -61,7 +61,8 @@ TAKE = f"""
                     AND earlier.object_id = one.object_id AND earlier.state = 'PENDING'
                     AND earlier.sequence < one.sequence)
             ORDER BY due_at
-            LIMIT greatest(0, CASE WHEN refusals.failures IS NULL THEN %s::int ELSE 1 END - sending.by_endpoint)
+            LIMIT greatest(
+                0, CASE WHEN refusals.failures IS NULL THEN %s::int ELSE 1 END - sending.by_endpoint)
         ) AS first
         WHERE refusals.rests_until IS NULL OR refusals.rests_until <= %s
     ), due AS MATERIALIZED (
