@@ -42,6 +42,15 @@ OTHER_HEADS = """
     LIMIT %s
 """
 
+NEWER_BLOCKS = """
+    SELECT count(*)
+    FROM seal_blocks AS block
+    LEFT JOIN (
+        SELECT part, max(number) AS number FROM pg_temp.published_heads GROUP BY part
+    ) AS published USING (part)
+    WHERE block.number > coalesce(published.number, 0)
+"""
+
 LEAVES = """
     SELECT sealed.number, sealed.position, sealed.leaf, sealed.merchant_id, sealed.transaction_id,
            transaction.id IS NOT NULL, transaction.bucket, transaction.status,
@@ -207,6 +216,10 @@ class SealedLedger:
     def other_heads(self, part: int, limit: int) -> list[tuple[int, bytes, bytes, str]]:
         """Published heads that no block has, by number: number, head, signature, key."""
         return self._rows(OTHER_HEADS, [part, limit])
+
+    def newer_blocks(self) -> int:
+        """How many blocks come after the last published head of their chain."""
+        return int(self._rows(NEWER_BLOCKS)[0][0])
 
     def leaves(self, part: int, first: int, last: int) -> list[Leaf]:
         """Those of the blocks from number ``first`` to ``last``, in order."""
