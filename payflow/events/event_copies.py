@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
+from google.protobuf.message import DecodeError
+
 from payflow.domain.ledger.transaction import BookedTransaction, Terms, TransactionStatus
 from payflow.domain.proof.canonical import EntryRow, TransactionRow
 from payflow.wire.booked_transactions import is_known
 from payflow.wire.events import from_payload
+
+# What somebody wrote into the place of an event may be anything.
+UNREADABLE = (DecodeError, ValueError, KeyError, OverflowError)
 
 Copy = tuple[TransactionRow, list[EntryRow]]
 
@@ -33,7 +38,10 @@ def _copy(events: Iterable[tuple[str, int, bytes]], merchant_id: str, transactio
     for name, version, payload in events:
         if not is_known(name, version):
             continue
-        event = from_payload(name, version, payload)
+        try:
+            event = from_payload(name, version, payload)
+        except UNREADABLE:
+            continue
         booked = getattr(event, "transaction", None)
         if isinstance(booked, BookedTransaction) and booked.id == transaction_id:
             terms = Terms(

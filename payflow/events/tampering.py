@@ -38,7 +38,10 @@ def differences(
         yield Finding("transactions", key, "is missing")
     else:
         yield from _changed("transactions", key, stored, header)
-    there = {entry.position: entry for entry in entries}
+    there: dict[int, EntryRow] = {}
+    for entry in entries:
+        if there.setdefault(entry.position, entry) is not entry:
+            yield Finding("entries", f"{key} {entry.position}", f"is there again: {_told(entry)}")
     right = {entry.position: entry for entry in sealed_entries}
     for position in sorted(there.keys() | right.keys()):
         entry_key = f"{key} {position}"

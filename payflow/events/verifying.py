@@ -7,19 +7,24 @@ signatures and the heads that others keep are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+
+from google.protobuf.message import DecodeError
 
 from payflow.domain.ids import bucket_of
 from payflow.domain.proof import merkle
-from payflow.domain.proof.block import NOTHING_BEFORE, PARTS, Block, part_of
+from payflow.domain.proof.block import NOTHING_BEFORE, PARTS, Block, BlockHeader, part_of
 from payflow.domain.proof.canonical import EntryRow
 from payflow.domain.proof.keys import PublicKeys
 from payflow.events.event_copies import copy_in_events
 from payflow.events.tampering import Finding, differences, is_of_leaf
 from payflow.store.sealed_ledger import Leaf, SealedLedger
-from payflow.wire.booked_transactions import CARRIES, booked_transaction_id, is_known
+from payflow.wire.booked_transactions import BOOKS_ITSELF, CARRIES, booked_transaction_id, is_known
 
 LEAVES_AT_ONCE = 2_000
-SHOWN_MAX = 1_000
+OTHER_HEADS_MAX = 1_000
+ORPHANS_MAX = 1_000
+STRAYS_MAX = 1_000
 
 OnProgress = Callable[[int], None]
 Entries = dict[tuple[str, str], list[EntryRow]]
@@ -40,12 +45,14 @@ class Verifier:
         """How many blocks were looked at."""
         self.not_judged: list[int] = []
         """Chains of which it cannot be said yet what has to be in them."""
+        self.waiting = 0
+        """How many transactions are not sealed yet."""
 
     def findings(self) -> Iterator[Finding]:
         """Everything that is wrong."""
         for part in range(PARTS):
             yield from self._chain(part)
-        yield from self._stray_leaves()
+        yield from self._strays()
         yield from self._unsealed()
         yield from self._orphans()
 
@@ -55,7 +62,7 @@ class Verifier:
         return list(self._last.values())
 
     def _chain(self, part: int) -> Iterator[Finding]:
-        others = self._ledger.other_heads(part, SHOWN_MAX)
+        others = self._ledger.other_heads(part, OTHER_HEADS_MAX)
         elsewhere = {number: (head, signature, key_id) for number, head, signature, key_id in others}
         for blocks in _grouped(self._ledger.blocks(part)):
             leaves = self._ledger.leaves(part, blocks[0].header.number, blocks[-1].header.number)
@@ -78,7 +85,7 @@ class Verifier:
 
     def _wrong_of_block(self, block: Block) -> Iterator[Finding]:
         """What a block says of itself, and of the one before it."""
-        header = block.header
+        header, head = block.header, _hash(block.header)
         before = self._last.get(header.part)
         number = before.header.number + 1 if before else 1
         for missing in range(number, header.number):
@@ -86,9 +93,9 @@ class Verifier:
         said = [
             *(["does not continue the block before it"] if header.previous_head != _head(before) else []),
             *(["counts other entries"] if header.entries != _entries(before) + header.entry_count else []),
-            *(["has a head that is not the hash of what it says"] if header.head != block.head else []),
+            *(["has a head that is not the hash of what it says"] if head != block.head else []),
         ]
-        refusal = self._keys.refusal(header.head, block.signature, block.key_id)
+        refusal = self._keys.refusal(head, block.signature, block.key_id)
         for what in (*said, *([refusal] if refusal else [])):
             yield Finding("seal_blocks", f"{header.part} {header.number}", what)
 
@@ -113,8 +120,9 @@ class Verifier:
         header = block.header
         key = f"{header.part} {header.number}"
         positions = {leaf.position for leaf in leaves}
-        for missing in sorted(set(range(header.transaction_count)) - positions):
-            yield Finding("sealed_transactions", f"{key} {missing}", "is missing")
+        for position in range(header.transaction_count):
+            if position not in positions:
+                yield Finding("sealed_transactions", f"{key} {position}", "is missing")
         is_right = merkle.root([leaf.hash for leaf in leaves]) == header.root
         if not is_right:
             yield Finding("seal_blocks", key, "has a root that is not that of its transactions")
@@ -132,62 +140,74 @@ class Verifier:
         if stored is not None:
             yield from _derived(leaf)
 
-    def _told(self, leaf: Leaf, there: list[EntryRow], is_right: bool) -> Iterator[Finding]:
+    def _told(self, leaf: Leaf, there: list[EntryRow], is_right: bool) -> list[Finding]:
         """By the event's copy, where that is what was sealed or, in a block that is wrong, by any."""
         copy = copy_in_events(self._ledger, leaf.merchant_id, leaf.transaction_id)
+        told: list[Finding] = []
         if copy is not None and (is_right or is_of_leaf(leaf.hash, copy)):
-            yield from differences(leaf.transaction, there, copy)
+            told += differences(leaf.transaction, there, copy)
         elif leaf.transaction is None:
-            yield Finding("transactions", _key(leaf), "is missing")
-        elif not is_right:
-            yield Finding(
-                "transactions", _key(leaf), "or its entries are not what was sealed; nor is its event"
-            )
+            told.append(Finding("transactions", _key(leaf), "is missing"))
+        if not is_right and not told:
+            what = "or its entries are not what was sealed; nor is its event"
+            told.append(Finding("transactions", _key(leaf), what))
+        return told
+
+    def _strays(self) -> Iterator[Finding]:
+        """Leaves that no block was made of."""
+        for merchant_id, transaction_id, part, number in self._ledger.stray_leaves(STRAYS_MAX):
+            key = f"{merchant_id} {transaction_id}"
+            yield Finding("sealed_transactions", key, f"is of block {part} {number}, which is not there")
 
     def _unsealed(self) -> Iterator[Finding]:
         """Transactions that are in no block, but must be: no event that is still to be sealed booked them."""
-        since = {part: self._sealed_until(part) for part in range(PARTS)}
-        judged = {part: xid for part, xid in since.items() if xid is not None}
-        self.not_judged = sorted(since.keys() - judged)
-        yet_to_come: dict[int, set[tuple[str, str]] | None] = {}
-        for one in self._ledger.unsealed(judged):
-            part = part_of(one[0])
-            if part not in yet_to_come:
-                yet_to_come[part] = self._booked_since(part, judged[part])
-            booked = yet_to_come[part]
-            if booked is None:
-                self.not_judged = sorted({*self.not_judged, part})
-            elif one not in booked:
-                yield Finding("transactions", " ".join(one), "is in no block, and older than the seal")
+        booked: dict[int, set[tuple[str, str]] | None] = {}
+        for merchant_id, transaction_id in self._ledger.unsealed():
+            part = part_of(merchant_id)
+            if part not in booked:
+                booked[part] = self._still_to_be_sealed(part)
+            waiting = booked[part]
+            if waiting is None or (merchant_id, transaction_id) in waiting:
+                self.waiting += 1
+            else:
+                yield Finding(
+                    "transactions",
+                    f"{merchant_id} {transaction_id}",
+                    "is in no block, and older than the seal",
+                )
+        self.not_judged = sorted(part for part, waiting in booked.items() if waiting is None)
+
+    def _still_to_be_sealed(self, part: int) -> set[tuple[str, str]] | None:
+        """What later database transactions booked than those that are sealed; None where nobody can tell."""
+        since = self._sealed_until(part)
+        return None if since is None else self._booked_since(part, since)
 
     def _sealed_until(self, part: int) -> int | None:
         """The database transaction up to which a chain is whole; None while the ledger is gone through.
 
         The last block's own word is signed; that of the sealer's cursor only ever adds to it.
         """
-        [(_, cluster, xid, goes_through)] = [one for one in self._ledger.chains() if one[0] == part]
-        if cluster is None or goes_through:
-            return None
+        here = self._ledger.cluster()
+        cluster, xid, goes_through = self._ledger.cursor(part)
         last = self._last.get(part)
-        return max(xid, last.header.xid if last and last.header.system_identifier == cluster else 0)
+        signed = last.header.xid if last and last.header.system_identifier == here else 0
+        return max(signed, 0 if goes_through or cluster != here else xid) or None
 
     def _booked_since(self, part: int, xid: int) -> set[tuple[str, str]] | None:
-        """What payments' events booked, and is still to be sealed; None where a newer release wrote any."""
+        """What is still to be sealed; None where events of a newer release may have booked more."""
         booked = set()
-        for merchant_id, name, version, payload in self._ledger.events_since(part, xid):
+        for merchant_id, aggregate_id, name, version, payload in self._ledger.events_since(part, xid):
             if not is_known(name, version):
                 return None
-            if name in CARRIES:
-                booked.add((merchant_id, booked_transaction_id(name, payload)))
+            if name in BOOKS_ITSELF:
+                booked.add((merchant_id, aggregate_id))
+            elif name in CARRIES:
+                with suppress(DecodeError):
+                    booked.add((merchant_id, booked_transaction_id(name, payload)))
         return booked
 
-    def _stray_leaves(self) -> Iterator[Finding]:
-        for merchant_id, transaction_id, part, number in self._ledger.stray_leaves(SHOWN_MAX):
-            key = f"{merchant_id} {transaction_id}"
-            yield Finding("sealed_transactions", key, f"is of block {part} {number}, which is not there")
-
     def _orphans(self) -> Iterator[Finding]:
-        for merchant_id, account_id, version, transaction_id in self._ledger.orphans(SHOWN_MAX):
+        for merchant_id, account_id, version, transaction_id in self._ledger.orphans(ORPHANS_MAX):
             key = f"{merchant_id} {account_id} {version}"
             yield Finding("entries", key, f"is of transaction {transaction_id}, which is not there")
 
@@ -215,6 +235,14 @@ def _derived(leaf: Leaf) -> Iterator[Finding]:
 
 def _key(leaf: Leaf) -> str:
     return f"{leaf.merchant_id} {leaf.transaction_id}"
+
+
+def _hash(header: BlockHeader) -> bytes:
+    """A block's head, recomputed; none where its numbers are beyond those of any block."""
+    try:
+        return header.head
+    except ValueError:
+        return b""
 
 
 def _head(block: Block | None) -> bytes:

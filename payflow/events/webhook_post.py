@@ -70,8 +70,10 @@ class WebhookPost:
 
     def _addresses(self, to: Destination) -> Sequence[str]:
         """Every address, if all of them may be called. Raises Forbidden."""
+        # With the dot it is the whole name: none of the network's own is looked for behind it.
+        name = to.host if to.is_literal or self._allows_private else f"{to.host}."
         try:
-            found = self._resolve(to.host, to.port)
+            found = self._resolve(name, to.port)
         except (OSError, UnicodeError):
             return []
         for address in found:

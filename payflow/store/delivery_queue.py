@@ -14,7 +14,8 @@ from payflow.store.webhook_endpoint_rows import webhook_endpoint
 
 # From one endpoint with something waiting to the next, by one descent each, so that none of them keeps others
 # from being found. An endpoint that refuses is tried with one delivery at a time, and not while it rests. Of
-# each object only what comes first: nothing overtakes what waits for its next try.
+# each object only what comes first: nothing overtakes what waits for its next try. Merchants that are being
+# sent least come first, so that one whose endpoints are slow waits for itself.
 TAKE = f"""
     WITH RECURSIVE waiting AS (
         SELECT first.*
@@ -37,15 +38,17 @@ TAKE = f"""
             ORDER BY merchant_id, endpoint_id
             LIMIT 1
         ) AS following
-    ), due AS MATERIALIZED (
-        SELECT first.*, coalesce(refusals.failures, 0) AS failures
+    ), candidate AS (
+        SELECT first.*, coalesce(refusals.failures, 0) AS failures,
+               sending.by_merchant + row_number() OVER (
+                   PARTITION BY first.merchant_id ORDER BY first.due_at) AS place
         FROM waiting
         LEFT JOIN webhook_refusals AS refusals USING (merchant_id, endpoint_id)
         CROSS JOIN LATERAL (
-            SELECT count(*) AS number
+            SELECT count(*) AS by_merchant,
+                   count(*) FILTER (WHERE endpoint_id = waiting.endpoint_id) AS by_endpoint
             FROM webhook_deliveries
-            WHERE merchant_id = waiting.merchant_id AND endpoint_id = waiting.endpoint_id
-              AND leased_until > %s
+            WHERE merchant_id = waiting.merchant_id AND leased_until > %s
         ) AS sending
         CROSS JOIN LATERAL (
             SELECT merchant_id, endpoint_id, id, due_at
@@ -58,10 +61,15 @@ TAKE = f"""
                     AND earlier.object_id = one.object_id AND earlier.state = 'PENDING'
                     AND earlier.sequence < one.sequence)
             ORDER BY due_at
-            LIMIT greatest(0, CASE WHEN refusals.failures IS NULL THEN %s::int ELSE 1 END - sending.number)
+            LIMIT greatest(
+                0, CASE WHEN refusals.failures IS NULL THEN %s::int ELSE 1 END - sending.by_endpoint)
         ) AS first
         WHERE refusals.rests_until IS NULL OR refusals.rests_until <= %s
-        ORDER BY first.due_at
+    ), due AS MATERIALIZED (
+        SELECT merchant_id, endpoint_id, id, failures
+        FROM candidate
+        WHERE place <= %s
+        ORDER BY place, due_at
         LIMIT %s
     ), free AS MATERIALIZED (
         SELECT one.merchant_id, one.endpoint_id, one.id, due.failures
@@ -133,14 +141,22 @@ class DeliveryQueue:
         self._pool = pool
 
     def take(
-        self, now: datetime, lease: timedelta, per_endpoint_max: int, limit: int, deadline: float
+        self,
+        now: datetime,
+        lease: timedelta,
+        per_endpoint_max: int,
+        per_merchant_max: int,
+        limit: int,
+        deadline: float,
     ) -> list[TakenDelivery]:
         """Deliveries that are this worker's until the lease ends; then, not settled, they are due again.
 
-        No endpoint is sent more than ``per_endpoint_max`` at a time, by all workers together.
+        No endpoint is sent more than ``per_endpoint_max`` at a time, by all workers together, and no merchant
+        more than ``per_merchant_max``.
         """
         until = now + lease
-        parameters = (*EVERY_BUCKET, now, now, per_endpoint_max, now, limit, now, until, until, now)
+        most = (per_endpoint_max, now, per_merchant_max, limit)
+        parameters = (*EVERY_BUCKET, now, now, *most, now, until, until, now)
         return [_taken(row) for row in self._pool.all(TAKE, parameters, deadline)]
 
     def delivered(self, taken: TakenDelivery, answer: Answer, now: datetime, deadline: float) -> bool:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
 from psycopg.rows import tuple_row
+from psycopg.types.datetime import TimestamptzBinaryLoader
 
-from payflow.domain.proof.block import BUCKETS_PER_PART, Block
+from payflow.domain.proof.block import BUCKETS_PER_PART, PARTS, Block
 from payflow.domain.proof.canonical import EntryRow, TransactionRow
 from payflow.domain.proof.published_head import PublishedHead
 from payflow.store.seal_blocks import BLOCK_COLUMNS, block_of
 from payflow.store.statement import columns
-from payflow.wire.booked_transactions import BOOKS_ITSELF
 
 # The heads that others keep, in this session alone, beside the blocks.
 PUBLISHED = """
@@ -38,6 +40,15 @@ OTHER_HEADS = """
     WHERE part = %s AND block.head IS DISTINCT FROM published.head
     ORDER BY number
     LIMIT %s
+"""
+
+NEWER_BLOCKS = """
+    SELECT count(*)
+    FROM seal_blocks AS block
+    LEFT JOIN (
+        SELECT part, max(number) AS number FROM pg_temp.published_heads GROUP BY part
+    ) AS published USING (part)
+    WHERE block.number > coalesce(published.number, 0)
 """
 
 LEAVES = """
@@ -69,30 +80,26 @@ ENTRIES = """
     ORDER BY entry.merchant_id, entry.transaction_id, entry.position
 """
 
-# Which chain a transaction belongs to is worked out, not believed: a bucket may have been written by anybody.
-UNSEALED = f"""
+UNSEALED = """
     SELECT transaction.merchant_id, transaction.id
     FROM transactions AS transaction
-    JOIN unnest(%s::integer[], %s::text[]) AS judged (part, xid)
-        ON judged.part = get_byte(sha256(convert_to(transaction.merchant_id, 'UTF8')), 0) / {BUCKETS_PER_PART}
     WHERE NOT EXISTS (
         SELECT
         FROM sealed_transactions AS sealed
         WHERE sealed.merchant_id = transaction.merchant_id AND sealed.transaction_id = transaction.id)
-      AND NOT EXISTS (
-        SELECT
-        FROM events AS event
-        WHERE event.merchant_id = transaction.merchant_id AND event.aggregate_id = transaction.id
-          AND event.type = ANY(%s) AND event.xid > judged.xid::xid8)
     ORDER BY transaction.merchant_id, transaction.id
 """
 
-STRAY_LEAVES = """
+# Of a block or of a chain that there is none of: nobody would look at them with their block.
+STRAY_LEAVES = f"""
     SELECT sealed.merchant_id, sealed.transaction_id, sealed.part, sealed.number
     FROM sealed_transactions AS sealed
     WHERE NOT EXISTS (
-        SELECT FROM seal_blocks AS block WHERE block.part = sealed.part AND block.number = sealed.number)
-    ORDER BY sealed.merchant_id, sealed.transaction_id
+        SELECT
+        FROM seal_blocks AS block
+        WHERE block.part = sealed.part AND block.number = sealed.number
+          AND block.part BETWEEN 0 AND {PARTS - 1})
+    ORDER BY sealed.part, sealed.number, sealed.position
     LIMIT %s
 """
 
@@ -112,18 +119,17 @@ ORPHANS = """
     LIMIT %s
 """
 
-CHAINS = """
-    SELECT part, system_identifier, xid::text::bigint, after_id IS NOT NULL
-    FROM seal_chains
-    ORDER BY part
-"""
+CLUSTER = "SELECT system_identifier FROM pg_control_system()"
 
+CURSOR = "SELECT system_identifier, xid::text, after_id IS NOT NULL FROM seal_chains WHERE part = %s"
+
+# No database transaction that is to come has left any.
 EVENTS_SINCE = f"""
-    SELECT merchant_id, type, schema_version, payload
+    SELECT merchant_id, aggregate_id, type, schema_version, payload
     FROM events
     WHERE bucket BETWEEN %(part)s * {BUCKETS_PER_PART} AND %(part)s * {BUCKETS_PER_PART}
         + {BUCKETS_PER_PART - 1}
-      AND xid > %(xid)s::text::xid8
+      AND xid > %(xid)s::text::xid8 AND xid < pg_snapshot_xmax(pg_current_snapshot())
 """
 
 EVENTS_OF = """
@@ -140,6 +146,13 @@ EVENTS_NAMING = """
     WHERE merchant_id = %s AND position(convert_to(%s, 'UTF8') IN payload) > 0
     ORDER BY xid
 """
+
+# What is read is what there is, whatever the session would be shown otherwise.
+SESSION = (
+    "SET TimeZone TO 'UTC'",
+    "SET search_path TO pg_catalog, public, pg_temp",
+    "SET row_security TO off",
+)
 
 FETCHED_ROWS = 2_000
 
@@ -162,12 +175,23 @@ class Leaf:
     transaction: TransactionRow | None
 
 
+class AnyInstant(TimestamptzBinaryLoader):
+    """Reads an instant that no datetime can be, infinity say, as the last one; nothing is sealed at it."""
+
+    def load(self, data: Buffer) -> datetime:
+        try:
+            return super().load(data)
+        except psycopg.DataError:
+            return datetime.max.replace(tzinfo=UTC)
+
+
 class SealedLedger:
     """One transaction's view of everything. Raises psycopg.Error."""
 
     def __init__(self, conninfo: str, published: Iterable[PublishedHead] = ()) -> None:
         """``published`` are the heads that others keep; they need not fit into memory."""
         self._connection = psycopg.connect(conninfo, autocommit=True, row_factory=tuple_row)
+        self._connection.adapters.register_loader("timestamptz", AnyInstant)
         self.published = 0
         """How many published heads there are."""
         try:
@@ -193,6 +217,10 @@ class SealedLedger:
         """Published heads that no block has, by number: number, head, signature, key."""
         return self._rows(OTHER_HEADS, [part, limit])
 
+    def newer_blocks(self) -> int:
+        """How many blocks come after the last published head of their chain."""
+        return int(self._rows(NEWER_BLOCKS)[0][0])
+
     def leaves(self, part: int, first: int, last: int) -> list[Leaf]:
         """Those of the blocks from number ``first`` to ``last``, in order."""
         return [_leaf(row) for row in self._rows(LEAVES, [part, first, last])]
@@ -205,29 +233,30 @@ class SealedLedger:
                 found.setdefault((merchant_id, transaction_id), []).append(EntryRow._make(entry))
         return found
 
-    def unsealed(self, sealed_until: Mapping[int, int]) -> Iterator[tuple[str, str]]:
-        """Transactions that are in no block: (merchant, id).
-
-        Not those of other chains than in ``sealed_until``, nor those whose own event is of a database
-        transaction behind that of their chain.
-        """
-        xids = [str(xid) for xid in sealed_until.values()]
-        yield from self._stream("unsealed", UNSEALED, [list(sealed_until), xids, sorted(BOOKS_ITSELF)])
-
-    def stray_leaves(self, limit: int) -> list[tuple[str, str, int, int]]:
-        """Leaves of blocks that are not there: merchant, transaction, part, number."""
-        return self._rows(STRAY_LEAVES, [limit])
+    def unsealed(self) -> Iterator[tuple[str, str]]:
+        """Transactions that are in no block: (merchant, id)."""
+        yield from self._stream("unsealed", UNSEALED)
 
     def orphans(self, limit: int) -> list[tuple[str, str, int, str]]:
         """Entries of no transaction: merchant, account, account version, and whose they say they are."""
         return self._rows(ORPHANS, [limit])
 
-    def chains(self) -> list[tuple[int, int | None, int, bool]]:
-        """Where the sealer is: part, cluster, database transaction, whether it goes through the ledger."""
-        return self._rows(CHAINS)
+    def stray_leaves(self, limit: int) -> list[tuple[str, str, int, int]]:
+        """Leaves of blocks that are not there: merchant, transaction, part, number."""
+        return self._rows(STRAY_LEAVES, [limit])
 
-    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, int, bytes]]:
-        """Events of later database transactions: merchant, type, layout, payload."""
+    def cluster(self) -> int:
+        """The identifier of the cluster that this is."""
+        return int(self._rows(CLUSTER)[0][0])
+
+    def cursor(self, part: int) -> tuple[int | None, int, bool]:
+        """Where the sealer says it is: cluster, database transaction, whether it goes through the ledger."""
+        for cluster, xid, goes_through in self._rows(CURSOR, [part]):
+            return cluster, int(xid), goes_through
+        return None, 0, False
+
+    def events_since(self, part: int, xid: int) -> Iterator[tuple[str, str, str, int, bytes]]:
+        """Events of later database transactions, up to now: merchant, aggregate, type, layout, payload."""
         yield from self._stream("events", EVENTS_SINCE, {"part": part, "xid": str(xid)})
 
     def events_of(self, merchant_id: str, aggregate_id: str) -> list[tuple[str, int, bytes]]:
@@ -239,7 +268,8 @@ class SealedLedger:
         return self._rows(EVENTS_NAMING, [merchant_id, transaction_id])
 
     def _begin(self, published: Iterable[PublishedHead]) -> None:
-        self._connection.execute("SET TimeZone TO 'UTC'")
+        for setting in SESSION:
+            self._connection.execute(setting.encode())
         self._connection.execute(PUBLISHED)
         with self._connection.cursor() as cursor, cursor.copy(COPY_PUBLISHED) as copy:
             for self.published, one in enumerate(published, 1):

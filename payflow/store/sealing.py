@@ -100,6 +100,7 @@ SEAL = f"""
 SESSION = """
     SELECT set_config('application_name', 'payflow-sealer', false),
            set_config('TimeZone', 'UTC', false),
+           set_config('client_encoding', 'UTF8', false),
            set_config('enable_seqscan', 'off', false),
            set_config('enable_hashjoin', 'off', false),
            set_config('enable_mergejoin', 'off', false),

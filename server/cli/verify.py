@@ -61,7 +61,7 @@ def command(
 
     Reads DATABASE_URL as of one instant, and may run beside everything else. Checks every transaction and
     entry, every block, who signed it, and the heads that were published, without which nobody can tell
-    whether the end of a chain was cut off. Ends with 1 where anything is wrong.
+    whether the end of a chain was cut off, or all of it sealed again. Ends with 1 where anything is wrong.
 
     With --proof nothing else is checked: it prints what proves to others that a transaction is in the
     ledger. clients/verify_inclusion.py checks that, and needs nothing of PayFlow.
@@ -112,9 +112,12 @@ def _verify(ledger: SealedLedger, keys: PublicKeys) -> list[Block] | None:
         click.echo(f"  {finding}")
     if more is not None:
         click.echo(f"  and more than these {SHOWN_MAX}")
-    if verifier.not_judged:
-        chains = ", ".join(map(str, verifier.not_judged))
-        click.echo(f"what is in no block is not judged of chains {chains}: the sealer has yet to look at it")
+    if verifier.waiting:
+        click.echo(f"{verifier.waiting:,} transactions are not sealed yet")
+    for part in verifier.not_judged:
+        click.echo(
+            f"chain {part}: what is in no block is not judged, while the sealer goes through the ledger"
+        )
     click.echo("THE LEDGER IS NOT WHAT WAS SEALED" if shown else "the ledger is what was sealed")
     return None if shown else verifier.last_blocks
 
@@ -132,10 +135,16 @@ def _published(settings: Settings, heads_file: Path | None) -> Iterator[Publishe
 
 def _tell_of_heads(settings: Settings, heads_file: Path | None, ledger: SealedLedger) -> None:
     if heads_file is None and settings.kafka_brokers is None and settings.redis_url is None:
-        click.echo("no published heads are given: whether the ends of chains were cut off is not checked")
+        click.echo(
+            "no published heads are given: whether the ends of chains were cut off is not checked, "
+            "nor whether all of it was sealed again"
+        )
         return
     place = heads_file or settings.ledger_heads_topic
     click.echo(f"{ledger.published:,} published heads in {place}")
+    newer = ledger.newer_blocks()
+    if newer:
+        click.echo(f"{newer:,} blocks are newer than these: nobody else knows yet what they were")
 
 
 def _print_proof(settings: Settings, merchant_id: str, transaction_id: str) -> None:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 SENDING_MAX = 32
 PER_ENDPOINT_MAX = 4
+PER_MERCHANT_MAX = 16
 DATABASE_TIMEOUT_S = 5.0
 ACTOR = "worker:merchant-webhooks"
 
@@ -53,7 +54,7 @@ class Sending:
         if not room:
             return 0
         now = self._ports.clock.now()
-        taken = self._queue.take(now, LEASE, PER_ENDPOINT_MAX, room, _deadline())
+        taken = self._queue.take(now, LEASE, PER_ENDPOINT_MAX, PER_MERCHANT_MAX, room, _deadline())
         self._sending |= {self._executor.submit(self._settled, one) for one in taken}
         return len(taken)
 

@@ -204,3 +204,18 @@ def test_a_providers_shared_addresses_are_refused(address: IPv4Address) -> None:
 def _never(host: str, port: int) -> list[str]:
     # An address that is one needs no name server.
     return [host]
+
+
+@pytest.mark.parametrize(
+    ("host", "asked_for"),
+    [("shop.example", "shop.example."), ("8.8.8.8", "8.8.8.8"), ("[2600::1]", "2600::1")],
+)
+def test_no_name_of_the_network_around_it_is_looked_for(host: str, asked_for: str) -> None:
+    asked = []
+
+    def resolve(name: str, port: int) -> list[str]:
+        asked.append(name)
+        return []
+
+    WebhookPost(resolve=resolve).send(f"https://{host}/", {}, b"{}")
+    assert asked == [asked_for]

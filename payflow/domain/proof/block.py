@@ -12,6 +12,7 @@ from payflow.domain.ids import BUCKETS, bucket_of
 VERSION = b"payflow.block.v1"
 PARTS = 16
 BUCKETS_PER_PART = BUCKETS // PARTS
+NUMBER_MAX = 2**63 - 1
 NOTHING_BEFORE = bytes(32)
 """Stands for the head before the first block's."""
 
@@ -45,7 +46,13 @@ class BlockHeader:
     sealed_at: datetime
 
     def to_bytes(self) -> bytes:
-        """Each field in its place; numbers are big-endian."""
+        """Each field in its place; numbers are big-endian. Raises ValueError where one has no room in it."""
+        try:
+            return self._packed()
+        except struct.error as error:
+            raise ValueError("not the numbers of a block's header") from error
+
+    def _packed(self) -> bytes:
         return _HEADER.pack(
             VERSION,
             self.part,
@@ -62,7 +69,7 @@ class BlockHeader:
 
     @property
     def head(self) -> bytes:
-        """Names the block and, with it, everything that is sealed before it."""
+        """Names the block and, with it, everything that is sealed before it. Raises as ``to_bytes``."""
         return sha256(self.to_bytes()).digest()
 
 
@@ -84,6 +91,12 @@ def header_from_bytes(content: bytes) -> BlockHeader:
         content
     )
     transaction_count, entry_count, entries = counts
+    if part >= PARTS or number > NUMBER_MAX:
+        raise ValueError("not the header of a block that there can be")
+    try:
+        sealed_at = _EPOCH + sealed_at_us * _MICROSECOND
+    except OverflowError as error:
+        raise ValueError("sealed at an instant that no calendar has") from error
     return BlockHeader(
         part,
         number,
@@ -94,5 +107,5 @@ def header_from_bytes(content: bytes) -> BlockHeader:
         entries,
         system_identifier,
         xid,
-        _EPOCH + sealed_at_us * _MICROSECOND,
+        sealed_at,
     )

@@ -42,8 +42,9 @@ def from_json(text: bytes) -> PublishedHead:
     try:
         fields = json.loads(text)
         header = header_from_bytes(base64.b64decode(fields["header"], validate=True))
-        return PublishedHead(
-            header, base64.b64decode(fields["signature"], validate=True), str(fields["key_id"])
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        signature, key_id = base64.b64decode(fields["signature"], validate=True), str(fields["key_id"])
+        if not key_id.isprintable():
+            raise ValueError("not a key's id")
+        return PublishedHead(header, signature, key_id)
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UnreadableHeadError(f"not a published head: {text[:80]!r}") from error

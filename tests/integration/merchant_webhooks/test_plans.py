@@ -24,6 +24,7 @@ ENDPOINTS = 101
 MERCHANTS = ["busy", *(f"small-{number}" for number in range(ENDPOINTS - 1))]
 BATCH = 32
 PER_ENDPOINT = 4
+PER_MERCHANT = 16
 PAGE = 50
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_AFTER = START + timedelta(days=300)
@@ -116,8 +117,8 @@ def _endpoint(reads: NotingPool, merchant_id: str) -> WebhookEndpoint:
 
 def test_what_is_due(database: Database, writes: NotingWrites) -> None:
     queue = DeliveryQueue(writes)
-    assert queue.take(START, LEASE, PER_ENDPOINT, BATCH, FOREVER) == []
-    taken = queue.take(LONG_AFTER, LEASE, PER_ENDPOINT, BATCH, FOREVER)
+    assert queue.take(START, LEASE, PER_ENDPOINT, PER_MERCHANT, BATCH, FOREVER) == []
+    taken = queue.take(LONG_AFTER, LEASE, PER_ENDPOINT, PER_MERCHANT, BATCH, FOREVER)
     assert len(taken) == BATCH
     assert len([one for one in taken if one.merchant_id == "busy"]) <= PER_ENDPOINT
     assert {one.sql for one in writes.asked} == {delivery_queue.TAKE}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from payflow.domain.merchant_webhooks.delivery import GIVEN_UP_AFTER
 from payflow.events import webhook_post
 from payflow.v1 import webhook_endpoint_pb2 as pb
+from server.worker.merchant_webhooks import PER_ENDPOINT_MAX, PER_MERCHANT_MAX, SENDING_MAX
 from tests.merchant_receiver import MerchantReceiver, merchant_receiver
 from tests.merchant_webhook_stack import MerchantWebhookStack
 from tests.waiting import WAIT_S, wait_until
@@ -174,6 +176,28 @@ def test_an_endpoint_that_does_not_answer_holds_up_no_other(
         stack.sending.wait()
         stack.send()
         assert stack.states(slow_endpoint.id) == stack.states(quick_endpoint.id) == {"DELIVERED"}
+
+
+def test_a_merchant_whose_endpoints_do_not_answer_holds_up_no_other_merchant(
+    stack: MerchantWebhookStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_post, "TIMEOUT_S", WAIT_S)
+    stack.receiver.may_answer.clear()
+    for _ in range(SENDING_MAX // PER_ENDPOINT_MAX + 1):
+        stack.endpoint()
+    for _ in range(PER_ENDPOINT_MAX):
+        stack.payflow.caller.create()
+    stack.tell()
+    wait_until(lambda: stack.sending.due() == 0)
+    stack.payflow.caller.merchant_id = f"merchant_{uuid4().hex}"
+    with merchant_receiver() as quick:
+        stack.endpoint(url=quick.url)
+        stack.payflow.caller.create()
+        stack.tell()
+        wait_until(lambda: stack.sending.due() == 0 and len(quick.arrivals()) == 1)
+        assert len(stack.receiver.arrivals()) <= PER_MERCHANT_MAX
+        stack.receiver.may_answer.set()
+        stack.sending.wait()
 
 
 def test_what_has_failed_is_delivered_on_request_once_the_endpoint_is_enabled(

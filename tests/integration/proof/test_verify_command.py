@@ -72,6 +72,24 @@ def test_heads_that_were_saved_tell_of_a_chain_that_was_cut_off(
     assert "is not the block whose head was published" in result.output
 
 
+def test_blocks_that_nobody_has_published_are_told(
+    database: Database, key_file: Path, tmp_path: Path
+) -> None:
+    known = tmp_path / "heads.jsonl"
+    [first, *newer] = blocks(database)
+    known.write_bytes(to_json(first))
+    result = _verify(database, "--public-key", key_file, "--heads", known)
+    assert f"{len(newer)} blocks are newer than these" in result.output
+    assert result.exit_code == 0, result.output
+
+
+def test_what_is_not_sealed_yet_is_told(booked: Database, key_file: Path) -> None:
+    database = copy_of(booked, f"commanded_{next(NUMBERS)}")
+    result = _verify(database, "--public-key", key_file)
+    assert "transactions are not sealed yet" in result.output
+    assert result.exit_code == 0, result.output
+
+
 def test_heads_are_read_from_where_they_are_published(
     database: Database, key_file: Path, valkey_url: str
 ) -> None:
