@@ -157,3 +157,25 @@ def test_what_was_published_before_is_published_again_in_front_of_what_is_parked
     stand.drain(relay)
     assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1, 2]}
     assert _states(stand) == [("pi_1", 3, DeadLetterState.PARKED)]
+
+
+def test_what_is_refused_when_it_is_published_again_comes_before_what_is_parked(
+    stream: tuple[Stand, redis.Redis],
+) -> None:
+    """As when the broker takes smaller messages than the one that lost its log."""
+    stand, client = stream
+    refused: set[str] = set()
+    relay = stand.relay(lambda: Choosy(stand.open_publisher(), refused))
+    stand.write("pi_1", 1, 2)
+    stand.write("pi_1", 3, payload=NO_MESSAGE)
+    stand.write("pi_2", 1)
+    stand.drain(relay)
+    client.delete(stand.topic)
+    refused.add("pi_1:2")
+    for _ in range(2 * TRIES_MAX):
+        stand.drain(relay)
+    assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1], "pi_2": [1]}
+    assert _states(stand) == [
+        ("pi_1", 2, DeadLetterState.PARKED),
+        ("pi_1", 3, DeadLetterState.WAITING),
+    ]
