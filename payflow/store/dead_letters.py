@@ -231,4 +231,5 @@ def _row(letter: Letter) -> tuple[object, ...]:
 
 
 def _bounded(error: str) -> str:
-    return error.replace("\0", "")[:ERROR_CHARACTERS_MAX]
+    kept = error.encode(errors="replace").decode().replace("\0", "")
+    return kept[:ERROR_CHARACTERS_MAX]
