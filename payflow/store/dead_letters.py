@@ -43,7 +43,8 @@ _ADD = """
 STEP_BACK = """
     UPDATE dead_letters AS item
     SET state = 'WAITING'
-    FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS given_up (merchant_id, aggregate_id, aggregate_version)
+    FROM unnest(%s::text[], %s::text[], %s::bigint[])
+        AS given_up (merchant_id, aggregate_id, aggregate_version)
     WHERE item.merchant_id = given_up.merchant_id AND item.consumer = %s
       AND item.aggregate_id = given_up.aggregate_id AND item.aggregate_version > given_up.aggregate_version
       AND item.state = 'PARKED'
