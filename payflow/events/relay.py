@@ -98,7 +98,9 @@ class Relay:
         publisher = self._ready_publisher()
         if publisher is None:
             return 0
-        self._retries.work(publisher, self._leases.held, self._goes_on)
+        if not self._retries.work(publisher, self._leases.held, self._goes_on):
+            self._lose(publisher)
+            return 1
         outgoing, cursors = self._read()
         if not outgoing and not cursors:
             return 0
@@ -107,8 +109,7 @@ class Relay:
         reached = batch.reached()
         metrics.PUBLISHED.inc(reached.delivered)
         if outcome.lost_its_log:
-            self._topic.lose(publisher)
-            self._start_over()
+            self._lose(publisher)
             return len(outgoing)
         reached.cursors |= cursors
         self._settle(reached, outcome.ends)
@@ -187,6 +188,11 @@ class Relay:
         if self._failures:
             log.info("the relay goes on")
         self._failures = 0
+
+    def _lose(self, publisher: Publisher) -> None:
+        """The log is another one than it was."""
+        self._topic.lose(publisher)
+        self._start_over()
 
     def _start_over(self) -> None:
         """The topic may have to be made anew, and every part has changed hands."""

@@ -48,21 +48,26 @@ class Retries:
         self._now_s = now_s
         self._due_s = 0.0
 
-    def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> None:
-        """Looks when that is due. Raises PublisherFailedError."""
+    def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> bool:
+        """Looks when that is due; False where the log turned out to be another one.
+
+        Raises PublisherFailedError.
+        """
         if self._now_s() < self._due_s:
-            return
+            return True
         self._due_s = self._now_s() + EVERY_S
         parts = {part.number: part for part in held}
         with self._pool.transaction(_deadline()) as connection:
             asked_for = dead_letters.to_retry(connection, RELAY, range(BUCKETS), AGGREGATES_MAX)
         for aggregate in asked_for:
-            if part := parts.get(part_of(aggregate[0])):
-                self._retry(aggregate, part, publisher, goes_on)
+            part = parts.get(part_of(aggregate[0]))
+            if part and not self._retry(aggregate, part, publisher, goes_on):
+                return False
+        return True
 
     def _retry(
         self, aggregate: MerchantScoped, part: Part, publisher: Publisher, goes_on: Callable[[], bool]
-    ) -> None:
+    ) -> bool:
         with self._pool.transaction(_deadline()) as connection:
             letters = dead_letters.take(connection, RELAY, aggregate, EVENTS_MAX)
         versions = [one.letter.aggregate_version for one in letters]
@@ -72,6 +77,8 @@ class Retries:
         for stored in self._reader.versions(aggregate, versions, _deadline()):
             outcome = _published(stored, publisher, goes_on)
             ends |= outcome.ends
+            if outcome.lost_its_log:
+                return False
             if outcome.delivered != [True]:
                 break
             published.add(stored.aggregate_version)
@@ -80,6 +87,7 @@ class Retries:
         self._settle(aggregate, part, published, ends, outcome.refused.get(0, ""))
         if outcome.failure:
             raise PublisherFailedError(outcome.failure)
+        return True
 
     def _settle(
         self, aggregate: MerchantScoped, part: Part, published: set[int], ends: Mapping[int, int], error: str
