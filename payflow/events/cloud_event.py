@@ -6,6 +6,7 @@ Redis stream has the same headers as fields, and the data in the field ``value``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -23,6 +24,10 @@ from payflow.wire.upcasting import UPCASTING, NewerEventError
 
 CONTENT_TYPE = "application/json"
 SPECIFICATION_VERSION = "1.0"
+
+# What inbox and dead letters can keep, and operators can name.
+_KEPT_ID = re.compile("[!-~]{1,200}")
+_KEPT_VERSION = re.compile("[1-9][0-9]{0,17}")
 
 
 class UnpublishableError(ValueError):
@@ -100,15 +105,17 @@ def from_wire(headers: Mapping[str, str], data: bytes) -> PublishedEvent:
     """The event behind its headers and data. Raises MalformedEventError."""
     if headers.get("ce_specversion") != SPECIFICATION_VERSION or headers.get("content-type") != CONTENT_TYPE:
         raise MalformedEventError("the headers are not those of a CloudEvent 1.0 with JSON data")
+    if any("\0" in content for content in headers.values()):
+        raise MalformedEventError("a header holds a NUL, which PostgreSQL does not keep")
     try:
         return PublishedEvent(
             id=headers["ce_id"],
             type=headers["ce_type"],
             schema_version=int(headers["ce_schemaversion"]),
-            merchant_id=headers["ce_merchantid"],
-            aggregate_id=headers["ce_aggregateid"],
-            aggregate_version=int(headers["ce_aggregateversion"]),
-            occurred_at=datetime.fromisoformat(headers["ce_time"]),
+            merchant_id=_kept(_KEPT_ID, headers["ce_merchantid"]),
+            aggregate_id=_kept(_KEPT_ID, headers["ce_aggregateid"]),
+            aggregate_version=int(_kept(_KEPT_VERSION, headers["ce_aggregateversion"])),
+            occurred_at=_instant(headers["ce_time"]),
             actor=headers.get("ce_actor", ""),
             correlation_id=headers.get("ce_correlationid", ""),
             causation_id=headers.get("ce_causationid", ""),
@@ -117,8 +124,21 @@ def from_wire(headers: Mapping[str, str], data: bytes) -> PublishedEvent:
         )
     except KeyError as missing:
         raise MalformedEventError(f"the header {missing} is missing") from missing
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise MalformedEventError(f"a header does not hold what it should: {error}") from error
+
+
+def _kept(pattern: re.Pattern[str], text: str) -> str:
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{text[:50]!r} is not {pattern.pattern}")
+    return text
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} is of no time zone")
+    return instant.astimezone(UTC)
 
 
 @cache

@@ -18,12 +18,15 @@ class Outcome:
     """What became of events: ``delivered`` says it of each that was taken, ``refused`` why one never will be.
 
     With a ``failure`` the publisher is of no use any more, and the fate of what was not delivered is unknown.
+    ``ends`` are those that ``Publisher.ends`` would tell behind what was delivered, by partition, of a log
+    that may lose its end although it said that it took it.
     """
 
     delivered: list[bool] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
     failure: str = ""
     lost_its_log: bool = False
+    ends: dict[int, int] = field(default_factory=dict)
 
 
 class Publisher(Protocol):

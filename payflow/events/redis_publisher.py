@@ -36,7 +36,7 @@ class RedisPublisher:
                 outcome.failure = "nobody waits for it any more"
                 break
             try:
-                self._add(chunk)
+                outcome.ends[0] = self._add(chunk)
             except redis.RedisError as error:
                 outcome.failure = f"Redis: {error}"
                 break
@@ -56,13 +56,15 @@ class RedisPublisher:
         """See Publisher."""
         self._redis.close()
 
-    def _add(self, chunk: Sequence[PublishedEvent]) -> None:
-        """All of them or none."""
+    def _add(self, chunk: Sequence[PublishedEvent]) -> int:
+        """All of them or none; how many entries the stream ever had then."""
         with self._redis.pipeline(transaction=True) as pipeline:
             for event in chunk:
                 fields: dict[Any, Any] = {**headers_of(event), "value": event.data}
                 pipeline.xadd(self._stream, fields, maxlen=self._entries_max, approximate=True)
-            pipeline.execute()
+            pipeline.xinfo_stream(self._stream)
+            *_, stream = pipeline.execute()
+            return int(stream["entries-added"])
 
 
 def _chunks(events: Iterable[PublishedEvent]) -> Iterator[list[PublishedEvent]]:

@@ -112,6 +112,8 @@ class RedisSource:
 
 def _message(fields: dict[bytes, bytes]) -> Message:
     value = fields.pop(b"value", b"")
-    return Message(
-        {name.decode(): content.decode("utf-8", "replace") for name, content in fields.items()}, value
-    )
+    return Message({_text(name): _text(content) for name, content in fields.items()}, value)
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "replace")

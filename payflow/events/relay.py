@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -65,7 +65,7 @@ class Relay:
         self._publisher: Publisher | None = None
         self._order = PublishingOrder()
         self._suspects = Suspects()
-        self._retries = Retries(pool, reader, self._order, now, now_s)
+        self._retries = Retries(pool, reader, self._order, topic, now, now_s)
         self._jitter = random.Random()
         self._failures = 0
         self._rests_until_s = 0.0
@@ -98,7 +98,9 @@ class Relay:
         publisher = self._ready_publisher()
         if publisher is None:
             return 0
-        self._retries.work(publisher, self._leases.held, self._goes_on)
+        if not self._retries.work(publisher, self._leases.held, self._goes_on):
+            self._lose(publisher)
+            return 1
         outgoing, cursors = self._read()
         if not outgoing and not cursors:
             return 0
@@ -107,11 +109,10 @@ class Relay:
         reached = batch.reached()
         metrics.PUBLISHED.inc(reached.delivered)
         if outcome.lost_its_log:
-            self._topic.lose(publisher)
-            self._start_over()
+            self._lose(publisher)
             return len(outgoing)
         reached.cursors |= cursors
-        self._settle(reached)
+        self._settle(reached, outcome.ends)
         if outcome.failure:
             raise PublisherFailedError(outcome.failure)
         self._succeed()
@@ -153,7 +154,7 @@ class Relay:
         with self._pool.transaction(_deadline()) as connection:
             return dead_letters.held_back(connection, RELAY, aggregates)
 
-    def _settle(self, reached: Reached) -> None:
+    def _settle(self, reached: Reached, ends: Mapping[int, int]) -> None:
         """Moves the cursors of those parts that are still this relay's, together with their dead letters."""
         parts = [
             replace(part, cursor=reached.cursors[part.number])
@@ -169,6 +170,8 @@ class Relay:
             waiting = [letter(item.outgoing.stored) for item in reached.waiting if item.outgoing.part in kept]
             dead_letters.park(connection, RELAY, parked, now)
             dead_letters.append(connection, RELAY, waiting, now)
+            if kept:
+                self._topic.reach(connection, ends)
         metrics.PARKED.inc(len(parked))
         self._leases.move(part for part in parts if part.number in kept)
         self._leases.lose(part.number for part in parts if part.number not in kept)
@@ -185,6 +188,11 @@ class Relay:
         if self._failures:
             log.info("the relay goes on")
         self._failures = 0
+
+    def _lose(self, publisher: Publisher) -> None:
+        """The log is another one than it was."""
+        self._topic.lose(publisher)
+        self._start_over()
 
     def _start_over(self) -> None:
         """The topic may have to be made anew, and every part has changed hands."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from payflow.domain.dead_letter import GivenUp, Letter
@@ -96,8 +96,10 @@ class Batch:
         self._suspects = suspects
 
     def publish(self, publisher: Publisher, goes_on: Callable[[], bool]) -> Outcome:
-        """Publishes what may be, and says how the last attempt ended."""
+        """Publishes what may be, and says how the last attempt ended, and what was seen of the log in all."""
         outcome = Outcome()
+        ends: dict[int, int] = {}
+        lost_its_log = False
         for run in self._runs():
             sent: list[Item] = []
             outcome = publisher.publish(self._admitted(run, sent), goes_on)
@@ -107,9 +109,11 @@ class Batch:
                     self._suspects.cleared(item.outgoing.stored)
             for index, error in outcome.refused.items():
                 self._refused(sent[index], error, alone=len(sent) == 1)
+            ends |= outcome.ends
+            lost_its_log |= outcome.lost_its_log
             if outcome.failure or any(item.fate is Fate.ON_ITS_WAY for item in sent):
                 break
-        return outcome
+        return replace(outcome, ends=ends, lost_its_log=lost_its_log)
 
     def reached(self) -> Reached:
         """Up to where nothing is missing."""

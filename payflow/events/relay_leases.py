@@ -36,7 +36,7 @@ class Leases:
         if self._now_s() < self._due_s:
             return
         self._due_s = self._now_s() + RENEW_EVERY_S
-        self._sharing = self._store.keep(_deadline())
+        self._sharing = self._store.keep(self.held, _deadline())
         self.lose(part.number for part in self.held if self._sharing.held.get(part.number) != part.fence)
 
     def balance(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from payflow.domain.folding.working_set import MerchantScoped
@@ -13,6 +13,7 @@ from payflow.events import relay_metrics as metrics
 from payflow.events.cloud_event import UnpublishableError, to_published
 from payflow.events.publisher import Outcome, Publisher, PublisherFailedError
 from payflow.events.publishing_order import PublishingOrder
+from payflow.events.topic_log import TopicLog
 from payflow.store import dead_letters
 from payflow.store.pool import Pool
 from payflow.store.relay_parts import Part, holds, part_of
@@ -35,48 +36,62 @@ class Retries:
         pool: Pool,
         reader: RelayReader,
         order: PublishingOrder,
+        topic: TopicLog,
         now: Callable[[], datetime],
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pool = pool
         self._reader = reader
         self._order = order
+        self._topic = topic
         self._now = now
         self._now_s = now_s
         self._due_s = 0.0
 
-    def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> None:
-        """Looks when that is due. Raises PublisherFailedError."""
+    def work(self, publisher: Publisher, held: Sequence[Part], goes_on: Callable[[], bool]) -> bool:
+        """Looks when that is due; False where the log turned out to be another one.
+
+        Raises PublisherFailedError.
+        """
         if self._now_s() < self._due_s:
-            return
+            return True
         self._due_s = self._now_s() + EVERY_S
         parts = {part.number: part for part in held}
         with self._pool.transaction(_deadline()) as connection:
             asked_for = dead_letters.to_retry(connection, RELAY, range(BUCKETS), AGGREGATES_MAX)
         for aggregate in asked_for:
-            if part := parts.get(part_of(aggregate[0])):
-                self._retry(aggregate, part, publisher, goes_on)
+            part = parts.get(part_of(aggregate[0]))
+            if part and not self._retry(aggregate, part, publisher, goes_on):
+                return False
+        return True
 
     def _retry(
         self, aggregate: MerchantScoped, part: Part, publisher: Publisher, goes_on: Callable[[], bool]
-    ) -> None:
+    ) -> bool:
         with self._pool.transaction(_deadline()) as connection:
             letters = dead_letters.take(connection, RELAY, aggregate, EVENTS_MAX)
         versions = [one.letter.aggregate_version for one in letters]
         published: set[int] = set()
+        ends: dict[int, int] = {}
         outcome = Outcome()
         for stored in self._reader.versions(aggregate, versions, _deadline()):
             outcome = _published(stored, publisher, goes_on)
+            ends |= outcome.ends
+            if outcome.lost_its_log:
+                return False
             if outcome.delivered != [True]:
                 break
             published.add(stored.aggregate_version)
         self._order.forget(aggregate)
         metrics.PUBLISHED.inc(len(published))
-        self._settle(aggregate, part, published, outcome.refused.get(0, ""))
+        self._settle(aggregate, part, published, ends, outcome.refused.get(0, ""))
         if outcome.failure:
             raise PublisherFailedError(outcome.failure)
+        return True
 
-    def _settle(self, aggregate: MerchantScoped, part: Part, published: set[int], error: str) -> None:
+    def _settle(
+        self, aggregate: MerchantScoped, part: Part, published: set[int], ends: Mapping[int, int], error: str
+    ) -> None:
         """Unless the part, or the operator's wish, is another one by now."""
         with self._pool.transaction(_deadline()) as connection:
             if not holds(connection, part):
@@ -87,6 +102,7 @@ class Retries:
             rest = letters[len(done) :]
             if error and rest:
                 dead_letters.park_again(connection, rest[0], error, 1, self._now())
+            self._topic.reach(connection, ends)
 
 
 def _published(stored: StoredEvent, publisher: Publisher, goes_on: Callable[[], bool]) -> Outcome:

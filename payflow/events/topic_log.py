@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 
 from payflow.events import relay_metrics as metrics
 from payflow.events.publisher import Publisher
+from payflow.store.pool import PooledConnection
 from payflow.store.relay_topics import KnownEnds, RelayTopics
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,13 @@ class TopicLog:
         if list(ends) != list(known.ends):
             self._topics.note(ends, known, _deadline())
         return False
+
+    def reach(self, connection: PooledConnection, ends: Mapping[int, int]) -> None:
+        """Notes where logs ended behind what was delivered, with the cursors that go behind that.
+
+        Else a log that loses its end right then would not be found out.
+        """
+        self._topics.reach(connection, ends)
 
     def lose(self, publisher: Publisher) -> None:
         """The publisher has seen for itself that the log is another one. Raises PublisherFailedError."""

@@ -39,6 +39,17 @@ _ADD = """
         tries, parked_at)
 """
 
+# What was published once may be refused when everything is published again: then that comes first.
+STEP_BACK = """
+    UPDATE dead_letters AS item
+    SET state = 'WAITING'
+    FROM unnest(%s::text[], %s::text[], %s::bigint[])
+        AS given_up (merchant_id, aggregate_id, aggregate_version)
+    WHERE item.merchant_id = given_up.merchant_id AND item.consumer = %s
+      AND item.aggregate_id = given_up.aggregate_id AND item.aggregate_version > given_up.aggregate_version
+      AND item.state = 'PARKED'
+"""
+
 PARK = f"""
     {_ADD}
     SELECT merchant_id, %s, aggregate_id, aggregate_version, bucket, type, headers, value, 'PARKED', error,
@@ -151,12 +162,13 @@ def held_back(
 
 
 def park(connection: DictConnection, consumer: str, given_up: Sequence[GivenUp], now: datetime) -> None:
-    """Keeps events that were given up, of aggregates that have nothing here; one that is here stays as it is.
+    """Keeps events that were given up, of aggregates that have nothing before them here.
 
-    Of an error the first 1,000 characters are kept.
+    One that is here stays as it is. Of an error the first 1,000 characters are kept.
     """
     rows = [(*_row(one.letter), _bounded(one.error), one.tries) for one in given_up]
     if rows:
+        connection.execute(STEP_BACK, (*columns([row[:3] for row in rows]), consumer))
         connection.execute(PARK, (consumer, now, *columns(rows)))
 
 
@@ -220,4 +232,5 @@ def _row(letter: Letter) -> tuple[object, ...]:
 
 
 def _bounded(error: str) -> str:
-    return error.replace("\0", "")[:ERROR_CHARACTERS_MAX]
+    kept = error.encode(errors="replace").decode().replace("\0", "")
+    return kept[:ERROR_CHARACTERS_MAX]

@@ -33,7 +33,14 @@ _PART = """
     system_identifier = (SELECT here.system_identifier FROM pg_control_system() AS here) AS is_of_this_cluster
 """
 
-RENEW = "UPDATE relay_parts SET lease_until = now() + %s WHERE owner = %s RETURNING number, fence"
+# Only what the relay knows that it holds: a part that it took without being told ends up free.
+RENEW = """
+    UPDATE relay_parts AS part
+    SET lease_until = now() + %s
+    FROM unnest(%s::smallint[], %s::bigint[]) AS held (number, fence)
+    WHERE part.number = held.number AND part.fence = held.fence AND part.owner = %s
+    RETURNING part.number, part.fence
+"""
 FREE = "SELECT number FROM relay_parts WHERE owner = '' OR lease_until <= now() ORDER BY number"
 
 TAKE = f"""
@@ -119,12 +126,12 @@ class RelayParts:
         self._relay = relay
         self._lease = lease
 
-    def keep(self, deadline: float) -> Sharing:
-        """Renews every lease of this relay, and looks around."""
+    def keep(self, parts: Iterable[Part], deadline: float) -> Sharing:
+        """Renews the leases of parts that this relay holds, and looks around."""
         with self._pool.transaction(deadline) as connection:
             connection.execute(KEEP_ALIVE, (self._relay, self._lease))
             connection.execute(FORGET_DEAD)
-            held = connection.execute(RENEW, (self._lease, self._relay)).fetchall()
+            held = connection.execute(RENEW, (self._lease, *_fences(parts), self._relay)).fetchall()
             return Sharing(
                 alive=[row["id"] for row in connection.execute(ALIVE)],
                 free=[row["number"] for row in connection.execute(FREE)],

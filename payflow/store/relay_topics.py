@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from payflow.store.pool import Pool
+from payflow.store.pool import Pool, PooledConnection
 
 KNOWN = "SELECT ends, logs FROM relay_topics WHERE topic = %s"
 
 # Two relays may look at the same time: what one has seen later stands.
-NOTE = """
+_LATER = """(
+    SELECT array_agg(greatest(before, now) ORDER BY partition)
+    FROM unnest(relay_topics.ends, {seen}) WITH ORDINALITY AS ends (before, now, partition))
+"""
+
+NOTE = f"""
     INSERT INTO relay_topics (topic, ends, logs)
     VALUES (%s, %s, 0)
     ON CONFLICT (topic) DO UPDATE
-    SET ends = (
-        SELECT array_agg(greatest(before, now) ORDER BY partition)
-        FROM unnest(relay_topics.ends, excluded.ends) WITH ORDINALITY AS ends (before, now, partition))
+    SET ends = {_LATER.format(seen="excluded.ends")}
     WHERE relay_topics.logs = %s
+"""
+
+
+REACH = f"""
+    UPDATE relay_topics
+    SET ends = {_LATER.format(seen="seen.ends")}
+    FROM (SELECT %s::bigint[] AS ends) AS seen
+    WHERE topic = %s
 """
 
 # Every part changes hands, so that nobody goes on from where it was.
@@ -52,6 +63,12 @@ class RelayTopics:
     def note(self, ends: Sequence[int], known: KnownEnds, deadline: float) -> None:
         """Notes where the logs end now, unless they are others by now."""
         self._pool.execute(NOTE, (self._topic, list(ends), known.logs), deadline)
+
+    def reach(self, connection: PooledConnection, ends: Mapping[int, int]) -> None:
+        """Notes where logs ended behind what a relay delivered to them while it held its parts."""
+        if ends:
+            seen = [ends.get(partition) for partition in range(max(ends) + 1)]
+            connection.execute(REACH, (seen, self._topic))
 
     def lose(self, ends: Sequence[int], known: KnownEnds, deadline: float) -> None:
         """Has everything published again, once, whoever else has found out, too."""

@@ -126,12 +126,14 @@ def test_messages_of_others_are_counted_and_passed_over(
     shelf.log = [
         Message({}, b"hello"),
         Message({**odd.headers, "ce_aggregateversion": "nine"}, b"{}"),
+        Message({**odd.headers, "ce_aggregateid": "pi_" * 10_000}, b"{}"),
+        Message({**odd.headers, "ce_actor": "\0"}, b"{}"),
         message(event("pi_1", 1)),
     ]
     drain(consumer(shelf, Effects(name)))
     assert effects_of(database.owner_url, name) == {"pi_1": [1]}
-    assert counted(name, FOREIGN) == 2
-    assert shelf.committed == 3
+    assert counted(name, FOREIGN) == 4
+    assert shelf.committed == 5
 
 
 def test_poison_holds_up_its_aggregate_alone_until_it_is_mended(

@@ -180,3 +180,11 @@ def test_a_stream_that_was_lost_is_read_from_its_new_beginning(valkey_url: str, 
     fill_stream(valkey_url, topic, EVENTS[:7])
     assert len(reader.poll(10, 0)) == 7
     reader.close()
+
+
+def test_an_entry_of_others_is_read_whatever_is_in_it(valkey_url: str, topic: str) -> None:
+    with redis.Redis.from_url(valkey_url) as client:
+        client.xadd(topic, {b"\xff": b"\xff"})
+    reader = RedisSource(valkey_url, topic, topic)
+    assert [found.headers for found in reader.poll(10, 0)] == [{"\ufffd": "\ufffd"}]
+    reader.close()

@@ -40,9 +40,9 @@ STORED = StoredEvent(
     traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 )
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
-NUMBERS = st.integers(1, 2**63 - 1)
-TEXTS = st.text(max_size=12)
-NAMES = st.text(min_size=1, max_size=12)
+NUMBERS = st.integers(1, 10**18 - 1)
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+NAMES = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=12)
 
 
 @pytest.mark.parametrize("known", BY_NAME.values(), ids=lambda known: known.name)
@@ -137,7 +137,14 @@ def test_what_makes_no_sense_is_not_published(spoilt: dict[str, Any]) -> None:
         {"ce_specversion": "0.3"},
         {"content-type": "application/protobuf"},
         {"ce_aggregateversion": "seven"},
+        {"ce_aggregateversion": "0"},
+        {"ce_aggregateversion": "9" * 19},
+        {"ce_aggregateid": "pi_1\n"},
+        {"ce_merchantid": "shop" * 1_000},
+        {"ce_actor": "a\0b"},
         {"ce_time": "yesterday"},
+        {"ce_time": "2026-07-01T12:00:00"},
+        {"ce_time": "0001-01-01T00:00:00+14:00"},
     ],
 )
 def test_foreign_messages_are_told_from_events(spoilt: dict[str, str]) -> None:

@@ -106,9 +106,9 @@ def test_an_event_that_is_delivered_again_changes_nothing(
 def test_of_a_long_error_the_beginning_is_kept(
     connection: Connection[dict[str, Any]], aggregate: str
 ) -> None:
-    park(connection, CONSUMER, [given_up(letter(3, aggregate), "\0" + "x" * 5_000)], NOW)
+    park(connection, CONSUMER, [given_up(letter(3, aggregate), "\0\ud800" + "x" * 5_000)], NOW)
     found = _found(connection, aggregate)
-    assert found.error == "x" * ERROR_CHARACTERS_MAX
+    assert found.error == "?" + "x" * (ERROR_CHARACTERS_MAX - 1)
 
 
 def test_nothing_is_tried_again_until_an_operator_asks_and_then_all_of_it_in_order(

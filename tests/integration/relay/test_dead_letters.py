@@ -25,6 +25,28 @@ STATES = """
 """
 
 
+class Watchful:
+    """Says so at the first event behind a stream that has been emptied, as Kafka's publisher does."""
+
+    def __init__(self, inner: Publisher, emptied: list[bool]) -> None:
+        self._inner = inner
+        self._emptied = emptied
+
+    def publish(self, events: Iterable[PublishedEvent], goes_on: Callable[[], bool]) -> Outcome:
+        """Publishes."""
+        outcome = self._inner.publish(events, goes_on)
+        outcome.lost_its_log = bool(outcome.delivered and self._emptied and self._emptied.pop())
+        return outcome
+
+    def ends(self) -> Sequence[int]:
+        """The other one's."""
+        return self._inner.ends()
+
+    def close(self) -> None:
+        """Closes the other one."""
+        self._inner.close()
+
+
 class Choosy:
     """Refuses events whose ids it is told, as brokers do: what is sent with one is refused with it."""
 
@@ -157,3 +179,44 @@ def test_what_was_published_before_is_published_again_in_front_of_what_is_parked
     stand.drain(relay)
     assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1, 2]}
     assert _states(stand) == [("pi_1", 3, DeadLetterState.PARKED)]
+
+
+def test_what_is_refused_when_it_is_published_again_comes_before_what_is_parked(
+    stream: tuple[Stand, redis.Redis],
+) -> None:
+    """As when the broker takes smaller messages than the one that lost its log."""
+    stand, client = stream
+    refused: set[str] = set()
+    relay = stand.relay(lambda: Choosy(stand.open_publisher(), refused))
+    stand.write("pi_1", 1, 2)
+    stand.write("pi_1", 3, payload=NO_MESSAGE)
+    stand.write("pi_2", 1)
+    stand.drain(relay)
+    client.delete(stand.topic)
+    refused.add("pi_1:2")
+    for _ in range(2 * TRIES_MAX):
+        stand.drain(relay)
+    assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1], "pi_2": [1]}
+    assert _states(stand) == [
+        ("pi_1", 2, DeadLetterState.PARKED),
+        ("pi_1", 3, DeadLetterState.WAITING),
+    ]
+
+
+def test_a_log_that_a_retry_finds_to_be_another_one_gets_everything_again(
+    stream: tuple[Stand, redis.Redis],
+) -> None:
+    stand, client = stream
+    emptied: list[bool] = []
+    relay = stand.relay(lambda: Watchful(stand.open_publisher(), emptied))
+    stand.write("pi_1", 1, payload=NO_MESSAGE)
+    stand.write("pi_2", 1, 2)
+    stand.drain(relay)
+    stand.as_owner("ALTER TABLE events DISABLE TRIGGER events_append_only")
+    stand.as_owner("UPDATE events SET payload = %s WHERE payload = %s", (PAYLOAD, NO_MESSAGE))
+    _retry(stand, "pi_1", 1)
+    emptied.append(True)
+    stand.drain(relay)
+    published = in_stream(client, stand.topic)
+    assert [event.id for event in published].count("pi_2:1") == 2
+    assert first_occurrences(published) == {"pi_1": [1], "pi_2": [1, 2]}

@@ -122,7 +122,8 @@ def test_reading_from_the_beginning_reads_a_page_of_one_part(database: Database,
 
 def test_leases_and_cursors_touch_their_own_small_tables(database: Database, pool: NotingWrites) -> None:
     parts = RelayParts(pool, "relay", timedelta(seconds=5))
-    taken = parts.take(parts.keep(FOREVER).free, FOREVER)
+    taken = parts.take(parts.keep((), FOREVER).free, FOREVER)
+    assert parts.keep(taken, FOREVER).held == {part.number: part.fence for part in taken}
     assert len(taken) == PARTS
     with pool.transaction(FOREVER) as connection:
         assert parts.advance(connection, taken) == set(range(PARTS))

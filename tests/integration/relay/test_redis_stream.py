@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import redis
 
 from payflow.events.redis_publisher import RedisPublisher
@@ -19,6 +21,21 @@ def test_a_stream_that_is_gone_gets_everything_again(stream: tuple[Stand, redis.
     stand.write("pi_1", 4)
     stand.drain(relay)
     assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1, 2, 3, 4]}
+
+
+def test_a_stream_that_loses_its_end_gets_everything_again(stream: tuple[Stand, redis.Redis]) -> None:
+    """As a replica does that had not got everything when it took over, however short the time before."""
+    stand, client = stream
+    relay = stand.relay()
+    stand.write("pi_1", 1)
+    stand.drain(relay)
+    behind: Any = client.dump(stand.topic)
+    stand.write("pi_1", 2)
+    relay.work()
+    assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1, 2]}
+    client.restore(stand.topic, 0, behind, replace=True)
+    stand.drain(relay)
+    assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1, 2]}
 
 
 def test_an_entry_has_the_headers_and_the_value(stream: tuple[Stand, redis.Redis]) -> None:

@@ -12,6 +12,17 @@ from payflow.events.publisher import Outcome, Publisher
 from payflow.store.relay_parts import PARTS
 from tests.relays import Stand, first_occurrences, in_stream
 
+# As if the connection were lost behind what takes the parts.
+LOSE_TOUCH = """
+    CREATE FUNCTION lose_touch() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'the connection is lost' USING ERRCODE = '08006';
+    END
+    $$;
+    CREATE TRIGGER lose_touch BEFORE UPDATE ON relay_parts
+        FOR EACH ROW WHEN (NEW.from_beginning AND NOT OLD.from_beginning) EXECUTE FUNCTION lose_touch()
+"""
+
 
 class Pausing:
     """A publisher that does something else when everything is delivered, before it says so."""
@@ -107,3 +118,16 @@ def test_who_holds_nothing_publishes_nothing(stream: tuple[Stand, redis.Redis]) 
     stand.write("pi_1", 1)
     stand.drain(*relays)
     assert len(in_stream(client, stand.topic)) == 1
+
+
+def test_parts_that_were_taken_unawares_are_taken_again(stream: tuple[Stand, redis.Redis]) -> None:
+    stand, client = stream
+    relay = stand.relay()
+    stand.write("pi_1", 1)
+    stand.as_owner(LOSE_TOUCH)
+    stand.drain(relay)
+    assert _shares(stand) == [PARTS]
+    stand.as_owner("DROP TRIGGER lose_touch ON relay_parts")
+    stand.let_leases_end()
+    stand.drain(relay)
+    assert first_occurrences(in_stream(client, stand.topic)) == {"pi_1": [1]}
