@@ -72,7 +72,7 @@ class Consumer:
             raise ValueError(f"name {name!r}: expected {expected}")
         self._name = name
         self._source = source
-        self._transactions = Transactions(conninfo, name)
+        self._transactions = Transactions(conninfo)
         self._applying = Applying(name, handler, self._transactions, now)
         self._limits = limits or ConsumerLimits()
         self._pauses = Backoff(self._limits.pause_first_s, self._limits.pause_max_s)
@@ -98,6 +98,7 @@ class Consumer:
             if not self._is_held_up:
                 log.warning("the consumer %s waits: %s", self._name, error)
             self._is_held_up = True
+            self._note_lag(self._unsettled or ())
             return 0
         if self._is_held_up:
             log.info("the consumer %s goes on", self._name)
@@ -160,8 +161,11 @@ class Consumer:
         metrics.APPLIED.labels(self._name).inc(len(found.fresh))
         metrics.DUPLICATES.labels(self._name).inc(found.duplicates)
         metrics.GAPS.labels(self._name).inc(found.gaps)
-        if found.fresh:
-            oldest = min(event.occurred_at for event in found.fresh)
+        self._note_lag(found.fresh)
+
+    def _note_lag(self, events: Sequence[PublishedEvent]) -> None:
+        if events:
+            oldest = min(event.occurred_at for event in events)
             metrics.LAG_S.labels(self._name).set((self._now() - oldest).total_seconds())
 
     def _apply_or_park(self, event: PublishedEvent) -> None:

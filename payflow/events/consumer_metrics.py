@@ -17,7 +17,7 @@ PARKED = Counter("payflow_consumer_parked_total", "Events that became dead lette
 FOREIGN = Counter("payflow_consumer_foreign_total", "Messages that are no events of PayFlow's.", ["consumer"])
 LAG_S = Gauge(
     "payflow_consumer_lag_seconds",
-    "From when the oldest event of the last batch happened to when it took effect.",
+    "From when the oldest event of the last batch happened to when it took effect, or to now while it waits.",
     ["consumer"],
     multiprocess_mode="max",
 )

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from payflow.domain.folding.working_set import MerchantScoped
-from payflow.domain.ids import BUCKETS
 from payflow.domain.stored_event import StoredEvent
 from payflow.events import relay_metrics as metrics
 from payflow.events.cloud_event import UnpublishableError, to_published
@@ -16,7 +15,7 @@ from payflow.events.publishing_order import PublishingOrder
 from payflow.events.topic_log import TopicLog
 from payflow.store import dead_letters
 from payflow.store.pool import Pool
-from payflow.store.relay_parts import Part, holds, part_of
+from payflow.store.relay_parts import Part, buckets_of, holds, part_of
 from payflow.store.relay_reader import RelayReader
 
 RELAY = "relay"
@@ -57,11 +56,11 @@ class Retries:
             return True
         self._due_s = self._now_s() + EVERY_S
         parts = {part.number: part for part in held}
+        buckets = [bucket for part in held for bucket in buckets_of(part.number)]
         with self._pool.transaction(_deadline()) as connection:
-            asked_for = dead_letters.to_retry(connection, RELAY, range(BUCKETS), AGGREGATES_MAX)
+            asked_for = dead_letters.to_retry(connection, RELAY, buckets, AGGREGATES_MAX)
         for aggregate in asked_for:
-            part = parts.get(part_of(aggregate[0]))
-            if part and not self._retry(aggregate, part, publisher, goes_on):
+            if not self._retry(aggregate, parts[part_of(aggregate[0])], publisher, goes_on):
                 return False
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-import zlib
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ Answer = TypeVar("Answer")
 # A unique key that is taken may be the event's own fault; conflicts never are.
 CONFLICTS = RETRYABLE - {"23505"}
 CONFLICTS_MAX = 10
+ALL_CONSUMERS = 0
 BACKOFF = Backoff(first_s=0.005, most_s=0.25)
 
 PASSES = frozenset({Reason.DATABASE_UNAVAILABLE, Reason.CONCURRENT_UPDATE})
@@ -31,11 +31,13 @@ def passes(error: Exception) -> bool:
 
 
 class Transactions:
-    """One at a time, on a connection of their own; members of a consumer take turns."""
+    """One at a time, on a connection of their own; all consumers of a database take turns.
 
-    def __init__(self, conninfo: str, consumer: str) -> None:
-        lane = zlib.crc32(consumer.encode()) & 0x7FFF_FFFF
-        self._writer = WriterConnection(conninfo, lane, CONSUMER_TURNS)
+    Members of one consumer meet at the rows that they write, and different ones at the pages of the inbox.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._writer = WriterConnection(conninfo, ALL_CONSUMERS, CONSUMER_TURNS)
         self._jitter = random.Random()
 
     def run(self, work: Callable[[DictConnection], Answer]) -> Answer:

@@ -92,7 +92,7 @@ APPEND = f"""
 # Of an aggregate that is parked, or whose first letter is not among these, nothing is to be tried.
 TO_RETRY = """
     SELECT head.merchant_id, head.aggregate_id
-    FROM generate_series(%s::int, %s::int) AS wanted (bucket)
+    FROM unnest(%s::int[]) AS wanted (bucket)
     CROSS JOIN LATERAL (
         SELECT merchant_id, aggregate_id
         FROM dead_letters AS one
@@ -181,11 +181,11 @@ def append(connection: DictConnection, consumer: str, letters: Sequence[Letter],
 
 
 def to_retry(
-    connection: DictConnection, consumer: str, buckets: range, aggregates_max: int
+    connection: DictConnection, consumer: str, buckets: Sequence[int], aggregates_max: int
 ) -> list[MerchantScoped]:
     """Aggregates that an operator asked to be tried again; ``buckets`` are those of their merchants."""
     limits = (aggregates_max, aggregates_max)
-    found = connection.execute(TO_RETRY, (buckets[0], buckets[-1], consumer, *limits))
+    found = connection.execute(TO_RETRY, (list(buckets), consumer, *limits))
     return [(row["merchant_id"], row["aggregate_id"]) for row in found]
 
 

@@ -118,6 +118,11 @@ def part_of(merchant_id: str) -> int:
     return bucket_of(merchant_id) // BUCKETS_OF_PART
 
 
+def buckets_of(part: int) -> range:
+    """The buckets of a part."""
+    return range(part * BUCKETS_OF_PART, (part + 1) * BUCKETS_OF_PART)
+
+
 class RelayParts:
     """Deadlines are in seconds of time.monotonic."""
 

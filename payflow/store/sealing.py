@@ -200,7 +200,7 @@ class Sealer:
         if not events:
             return _Found([], chain, None)
         kinds = {(event["type"], event["schema_version"]) for event in events}
-        unknown = sorted(name for name, version in kinds if not is_known(name, version))
+        unknown = sorted({name for name, version in kinds if not is_known(name, version)})
         if unknown:
             log.warning(
                 "events of a newer release: the ledger is gone through, for what they may have booked",
