@@ -49,7 +49,7 @@ from tests.services import embedded_postgres, running_postgres
 from tests.stack import running_stack
 
 PERIOD_S = 3.0
-PAIRS = 60
+PAIRS = 30
 WARM_UP_S = 10.0
 BULK = 100
 RESAMPLES = 10_000
