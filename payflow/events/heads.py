@@ -82,7 +82,10 @@ class HeadPublisher:
         """Has everything published again where a log ends before where it is known to have ended."""
         ends = publisher.ends()
         known = self._cursor.known_ends()
-        if known is None or is_before(ends, known):
+        if known is None:
+            self._begin_again(publisher)
+        elif is_before(ends, known):
+            log.warning("the topic has lost heads of the ledger: all are published again")
             self._begin_again(publisher)
         else:
             self._cursor.note_ends(ends)
@@ -90,7 +93,6 @@ class HeadPublisher:
 
     def _begin_again(self, publisher: Publisher) -> None:
         """The topic is new, or has lost what was published."""
-        log.warning("all heads of the ledger are published from the beginning")
         self._cursor.begin_again(publisher.ends())
 
     def _publishing(self) -> Publisher:

@@ -59,7 +59,7 @@ class TopicLog:
     def _begin_again(self, ends: Sequence[int], known: KnownEnds) -> None:
         self._topics.lose(ends, known, _deadline())
         metrics.BEGUN_AGAIN.inc()
-        log.error(
+        log.warning(
             "the topic has lost what was published: everything is published again",
             extra={"ends": list(ends), "known_ends": list(known.ends)},
         )
