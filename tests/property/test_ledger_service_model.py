@@ -395,6 +395,6 @@ def test_service_and_model_agree_on_every_answer(ground: Ground) -> None:
     )
     seen = ground.seen
     # Proofs are of what was sealed, and nobody seals here: see test_inclusion_proof.py.
-    rpcs = pb.DESCRIPTOR.services_by_name["LedgerService"].methods_by_name.keys() - {"GetInclusionProof"}
+    rpcs = {*pb.DESCRIPTOR.services_by_name["LedgerService"].methods_by_name} - {"GetInclusionProof"}
     wanted = rpcs | CODES.keys() | {"replay", "expired key", "lapsed", "too late", "one of a bulk"}
     assert wanted - seen.keys() == set(), f"random requests never got there: {seen}"

@@ -63,7 +63,8 @@ def test_an_endpoint_gets_what_it_asks_for_and_nothing_from_before(stack: Mercha
     stack.payflow.caller.refund(intent.id)
     stack.tell()
     assert len(stack.deliveries(everything.id)) == 5
-    assert [one.type for one in stack.deliveries(refunds.id)] == ["refund.succeeded", "refund.created"]
+    # Of one instant, so neither is the newer one.
+    assert {one.type for one in stack.deliveries(refunds.id)} == {"refund.succeeded", "refund.created"}
     assert stack.deliveries(stranger.id) == []
 
 
