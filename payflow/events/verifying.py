@@ -7,9 +7,6 @@ signatures and the heads that others keep are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-
-from google.protobuf.message import DecodeError
 
 from payflow.domain.ids import bucket_of
 from payflow.domain.proof import merkle
@@ -202,8 +199,9 @@ class Verifier:
             if name in BOOKS_ITSELF:
                 booked.add((merchant_id, aggregate_id))
             elif name in CARRIES:
-                with suppress(DecodeError):
-                    booked.add((merchant_id, booked_transaction_id(name, payload)))
+                booked_id = booked_transaction_id(name, payload)
+                if booked_id is not None:
+                    booked.add((merchant_id, booked_id))
         return booked
 
     def _orphans(self) -> Iterator[Finding]:

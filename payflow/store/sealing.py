@@ -7,7 +7,7 @@ left, in the order of these. A block holds all of one or several such transactio
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -199,16 +199,18 @@ class Sealer:
         ).fetchall()
         if not events:
             return _Found([], chain, None)
-        kinds = {(event["type"], event["schema_version"]) for event in events}
-        unknown = sorted({name for name, version in kinds if not is_known(name, version)})
+        booked = [(event["merchant_id"], _booked_by(event)) for event in events]
+        pairs = zip(events, booked, strict=True)
+        unknown = sorted({event["type"] for event, (_, booked_id) in pairs if booked_id is None})
         if unknown:
             log.warning(
-                "events of a newer release: the ledger is gone through, for what they may have booked",
+                "events that cannot be read: the ledger is gone through, for what they may have booked",
                 extra={"types": unknown, "part": chain.part},
             )
         after = ("", "") if unknown else None
         moved = replace(chain, xid=events[-1]["xid"], after=after)
-        return _Found(list(_booked(events)), moved, events[-1]["occurred_at"])
+        known = [(merchant_id, booked_id) for merchant_id, booked_id in booked if booked_id]
+        return _Found(known, moved, events[-1]["occurred_at"])
 
     def _booked_before(
         self, connection: psycopg.Connection[dict[str, Any]], chain: Chain, after: tuple[str, str]
@@ -252,14 +254,15 @@ class Sealer:
         return Block(header, head, self._key.sign(head), self._key.key_id)
 
 
-def _booked(events: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    for event in events:
-        if event["type"] in BOOKS_ITSELF:
-            yield event["merchant_id"], event["aggregate_id"]
-        elif event["payload"] is not None:
-            transaction_id = booked_transaction_id(event["type"], event["payload"])
-            if transaction_id:
-                yield event["merchant_id"], transaction_id
+def _booked_by(event: Mapping[str, Any]) -> str | None:
+    """The transaction that an event booked; empty where none, None where this release cannot tell."""
+    if not is_known(event["type"], event["schema_version"]):
+        return None
+    if event["type"] in BOOKS_ITSELF:
+        return str(event["aggregate_id"])
+    if event["payload"] is None:
+        return ""
+    return booked_transaction_id(event["type"], event["payload"])
 
 
 def _buckets(chain: Chain) -> dict[str, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from payflow.domain.ledger.events import TransactionHeld, TransactionPosted
 from payflow.v1.events_pb2 import BookedTransaction
 from payflow.wire.events import BY_DOMAIN, BY_NAME
@@ -30,7 +32,13 @@ def is_known(name: str, version: int) -> bool:
     return name in BY_NAME and version <= UPCASTING.newest(name)
 
 
-def booked_transaction_id(name: str, payload: bytes) -> str:
-    """The transaction that an event of one of these types booked; empty where it booked none."""
-    event: Any = _MESSAGES[name].FromString(payload)
+def booked_transaction_id(name: str, payload: bytes) -> str | None:
+    """The transaction that an event of one of these types booked; empty where it booked none.
+
+    None where the bytes make no sense, so that nobody knows.
+    """
+    try:
+        event: Any = _MESSAGES[name].FromString(payload)
+    except DecodeError:
+        return None
     return str(event.transaction.id)

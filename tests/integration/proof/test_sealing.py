@@ -194,6 +194,22 @@ def test_what_events_of_a_newer_release_booked_is_sealed_too(database: Database)
     assert _one(database, UNSEALED) == 0
 
 
+def test_an_event_that_cannot_be_read_stops_no_sealing(database: Database) -> None:
+    seal(database)
+    booking = _Booking(database, "late")
+    booking.post("txn_garbled")
+    _execute(database, "ALTER TABLE events DISABLE TRIGGER events_append_only")
+    _execute(
+        database,
+        "UPDATE events SET type = 'payment_intent.captured', payload = '\\xff' "
+        "WHERE aggregate_id = 'txn_garbled'",
+    )
+    _execute(database, "ALTER TABLE events ENABLE TRIGGER events_append_only")
+    assert seal(database) == 1
+    booking.close()
+    assert _one(database, UNSEALED) == 0
+
+
 def test_of_two_sealers_each_takes_what_the_other_one_leaves(database: Database) -> None:
     """One holds a chain, as in the middle of a step; the other one seals the others, and waits for nobody."""
     with psycopg.connect(database.owner_url) as busy:
