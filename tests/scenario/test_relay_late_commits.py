@@ -37,6 +37,9 @@ INSERT = """
     VALUES ('shop', %(aggregate_id)s, %(version)s, 7, 'transaction.resolved', 1, '', now(), 'tests', '',
             %(aggregate_id)s || ':' || %(version)s, 0, '')
 """
+BEHIND_THE_BEGINNING = """
+    SELECT system_identifier <> 0 AND NOT from_beginning FROM relay_parts WHERE number = 0
+"""
 
 
 @pytest.mark.parametrize("commits", [True, False], ids=["that commits", "that rolls back"])
@@ -58,6 +61,7 @@ def test_a_transaction_held_open_loses_nothing(
         stack.start("relay", ("-m", "server.cli.main", "worker", "relay"))
         committed = _commit_each(database, "early", BEFORE)
         wait_until(lambda: topic.read() == len(committed))
+        wait_until(lambda: _is_behind_the_beginning(held))
 
         held_since = time.monotonic()
         # Something new, so that the relay has to look while the transaction is open.
@@ -88,6 +92,12 @@ def _writer(database: Database) -> Iterator[psycopg.Connection]:
     with psycopg.connect(database.application_url, autocommit=True) as connection:
         connection.execute(SERIALIZABLE)
         yield connection
+
+
+def _is_behind_the_beginning(connection: psycopg.Connection) -> bool:
+    """Before that the relay publishes whatever it sees, and once more what may have been joined later."""
+    row = connection.execute(BEHIND_THE_BEGINNING).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _insert(writer: psycopg.Connection, aggregate_id: str, version: int) -> None:
