@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +19,8 @@ from tests.stack import Process, Stack
 from tests.waiting import wait_until
 
 ROUTE = "/v1/analytics/daily_totals"
+# More than these tests take: all of them are about one day.
+LEFT_OF_THE_DAY = timedelta(seconds=90)
 BAD = {
     "from_date": "merchant_id=m",
     "from_date ": "merchant_id=m&from_date=20260131",
@@ -51,6 +53,7 @@ def worker(stack: Stack) -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def shop(address: str) -> Iterator[Caller]:
     """A merchant with payments in two currencies that have been added up."""
+    wait_until(lambda: today(LEFT_OF_THE_DAY) == today())
     with Caller(address, f"shop_{uuid4().hex}") as caller:
         captured = caller.captured(10_000)
         caller.refund(captured.id, 4_000)
@@ -60,8 +63,8 @@ def shop(address: str) -> Iterator[Caller]:
         yield caller
 
 
-def today() -> str:
-    return datetime.now(UTC).date().isoformat()
+def today(later: timedelta = timedelta(0)) -> str:
+    return (datetime.now(UTC) + later).date().isoformat()
 
 
 def totals(caller: Caller, **more: Any) -> pb.GetDailyTotalsResponse:
