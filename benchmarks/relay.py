@@ -24,10 +24,10 @@ import psycopg
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-from payflow.events.kafka_publisher import PARTITIONS, SETTINGS, KafkaPublisher
-from payflow.events.relay import Relay
-from payflow.store import migrate
-from payflow.store.relay_pool import relay_pool
+from payflow.events.relay.kafka_publisher import PARTITIONS, SETTINGS, KafkaPublisher
+from payflow.events.relay.relay import Relay
+from payflow.store.relay.pool import relay_pool
+from payflow.store.schema import migrate
 from server.clock import SystemClock
 from server.worker.relay import build_relay
 from tests.apache_kafka.node import running_apache_kafka

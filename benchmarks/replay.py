@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg.rows import dict_row
 
-from payflow.events.replay import rebuild
-from payflow.store import migrate
-from payflow.store.committer import Committer
-from payflow.store.fresh_tables import KEYS, FreshTables
+from payflow.events.replay.replay import rebuild
+from payflow.store.commit.committer import Committer
+from payflow.store.replay.fresh_tables import KEYS, FreshTables
+from payflow.store.schema import migrate
 from tests.databases import Database
 from tests.random_payments import RandomPayments
 from tests.services import embedded_postgres, running_postgres

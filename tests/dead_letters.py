@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from payflow.domain.dead_letter import DeadLetterState, GivenUp, Letter, LetterKey
 from payflow.domain.folding.working_set import Changes
-from payflow.store.writing_dead_letters import dead_letter_statements
+from payflow.store.commit.writing_dead_letters import dead_letter_statements
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CONSUMER = "billing"

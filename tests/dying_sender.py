@@ -8,8 +8,8 @@ import sys
 from datetime import datetime
 
 from payflow.domain.merchant_webhooks.delivery import Answer, TakenDelivery
-from payflow.events.webhook_post import WebhookPost
-from payflow.store.delivery_queue import DeliveryQueue
+from payflow.events.consumers.webhook_post import WebhookPost
+from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.merchant_webhooks import Sending

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import psycopg
 
 from payflow.events.cloud_event import headers_of
+from payflow.events.consumer.source import Message
 from payflow.events.published_event import PublishedEvent
-from payflow.events.source import Message
-from payflow.store.statement import DictConnection
+from payflow.store.database.statement import DictConnection
 
 CREATE = """
     CREATE TABLE effects (
@@ -87,7 +87,7 @@ def message(published: PublishedEvent) -> Message:
 
 @dataclass(slots=True)
 class Shelf:
-    """A log in memory, and how far its group has committed; fulfils payflow.events.source.Source.
+    """A log in memory, and how far its group has committed; fulfils payflow.events.consumer.source.Source.
 
     ``forgets`` loses commits, as a broker or a death may.
     """

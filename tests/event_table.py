@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from payflow.domain.stored_event import StoredEvent
 from payflow.events.cloud_event import headers_of, to_published
-from payflow.events.source import Message
+from payflow.events.consumer.source import Message
 from tests.databases import Database
 
 EVENTS = """
@@ -20,7 +20,7 @@ EVENTS = """
 
 
 class EventTable:
-    """Fulfils payflow.events.source.Source. Nothing may be writing while it is polled."""
+    """Fulfils payflow.events.consumer.source.Source. Nothing may be writing while it is polled."""
 
     def __init__(self, database: Database) -> None:
         self._url = database.owner_url

@@ -13,9 +13,9 @@ from uuid import uuid4
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.psp_outcome import OperationType
 from payflow.psp.connector import PspCall
-from payflow.store import optional_redis
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.rate_limiter import RateLimiter
+from payflow.store.redis import optional_redis
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.rate_limiter import RateLimiter
 from server.config import Settings
 from server.connectors import load_connectors
 from server.psp_gate import build_gate

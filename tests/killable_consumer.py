@@ -12,9 +12,9 @@ import sys
 import threading
 
 from payflow.events.consumer import Consumer, ConsumerLimits
-from payflow.events.kafka_source import KafkaSource
-from payflow.events.redis_source import RedisSource
-from payflow.events.source import Message, Source
+from payflow.events.consumer.kafka_source import KafkaSource
+from payflow.events.consumer.redis_source import RedisSource
+from payflow.events.consumer.source import Message, Source
 from tests.effects import Effects
 
 BATCH_MAX = 20

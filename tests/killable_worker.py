@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from payflow.domain.psp_notice import Notice
 from payflow.domain.webhook import Settlement, Webhook
-from payflow.store.due_reader import DueAttempt, DueReader
-from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.payments.due_reader import DueAttempt, DueReader
+from payflow.store.webhooks.queue import WebhookQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.process import run

@@ -13,9 +13,9 @@ import psycopg
 from standardwebhooks import Webhook
 
 from payflow.events.consumer import Consumer
-from payflow.events.merchant_webhooks import CONSUMER, MerchantWebhooks
-from payflow.events.webhook_post import WebhookPost
-from payflow.store.delivery_queue import DeliveryQueue
+from payflow.events.consumers.merchant_webhooks import CONSUMER, MerchantWebhooks
+from payflow.events.consumers.webhook_post import WebhookPost
+from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
 from payflow.v1 import webhook_endpoint_pb2 as pb
 from payflow.wire.json_encoder import MessageEncoders
 from server.gateway.enum_names import enum_names

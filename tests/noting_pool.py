@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from payflow.store import write_pool
-from payflow.store.pool import Pool, PoolLimits, Rows
-from payflow.store.read_pool import Ask, Query, ReadPool
+from payflow.store.database import write_pool
+from payflow.store.database.pool import Pool, PoolLimits, Rows
+from payflow.store.database.read_pool import Ask, Query, ReadPool
 
 
 @dataclass(frozen=True, slots=True)

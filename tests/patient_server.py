@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from payflow.store import optional_redis
+from payflow.store.redis import optional_redis
 from server.config import Settings
 from server.rpc.process import serve
 from server.wiring import build_application

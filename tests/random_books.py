@@ -22,7 +22,7 @@ from payflow.domain.ledger.commands import (
 from payflow.domain.ledger.transaction import DraftTransaction, Layer, Posting, Terms, TransactionStatus
 from payflow.domain.resources import BulkResult, TransactionView
 from payflow.domain.texts import Texts
-from payflow.store.committer import Committer
+from payflow.store.commit.committer import Committer
 from tests.submissions import Till, commit
 from tests.waiting import WAIT_S
 

@@ -59,7 +59,7 @@ from payflow.domain.routing.experiment import Arm, Guardrail, StopReason
 from payflow.domain.routing.rules import RuleSet, Strategy, Weights
 from payflow.domain.texts import Texts
 from payflow.store import rows
-from payflow.store.committer import Committer
+from payflow.store.commit.committer import Committer
 from tests.routing_inputs import routed, rule
 from tests.submissions import Till, commit
 from tests.waiting import WAIT_S

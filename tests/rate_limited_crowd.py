@@ -6,9 +6,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from payflow.domain.gcra import RateLimit
-from payflow.store import optional_redis
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.rate_limiter import RateLimiter
+from payflow.store.redis import optional_redis
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.rate_limiter import RateLimiter
 from tests.waiting import WAIT_S
 
 THREADS = 4

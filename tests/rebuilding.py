@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from payflow.events.replay import rebuild
-from payflow.store.fresh_tables import KEYS, Difference, FreshTables
+from payflow.events.replay.replay import rebuild
+from payflow.store.replay.fresh_tables import KEYS, Difference, FreshTables
 
 SHOWN_MAX = 10
 

@@ -17,13 +17,13 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from payflow.domain.ids import bucket_of, slot_candidates
 from payflow.events.cloud_event import from_wire
-from payflow.events.kafka_publisher import KafkaPublisher
 from payflow.events.published_event import PublishedEvent
-from payflow.events.publisher import Publisher
-from payflow.events.redis_publisher import RedisPublisher
-from payflow.events.relay import Relay
-from payflow.store.pool import Pool
-from payflow.store.relay_pool import relay_pool
+from payflow.events.relay.kafka_publisher import KafkaPublisher
+from payflow.events.relay.publisher import Publisher
+from payflow.events.relay.redis_publisher import RedisPublisher
+from payflow.events.relay.relay import Relay
+from payflow.store.database.pool import Pool
+from payflow.store.relay.pool import relay_pool
 from payflow.v1 import events_pb2
 from server.worker import loops
 from server.worker.loops import Loop

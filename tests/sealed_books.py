@@ -14,10 +14,10 @@ from psycopg.rows import dict_row
 from payflow.domain.proof.block import PARTS, Block
 from payflow.domain.proof.keys import PublicKeys, SigningKey
 from payflow.domain.proof.published_head import PublishedHead
-from payflow.events.tampering import Finding
-from payflow.events.verifying import Verifier
-from payflow.store.sealed_ledger import SealedLedger
-from payflow.store.sealing import Sealer
+from payflow.events.proof.tampering import Finding
+from payflow.events.proof.verifying import Verifier
+from payflow.store.proof.sealed_ledger import SealedLedger
+from payflow.store.proof.sealing import Sealer
 from tests.databases import Database
 from tests.random_books import RandomBooks
 from tests.random_payments import RandomPayments

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from payflow.domain.proof.keys import SigningKey
-from payflow.store.sealing import Sealer
+from payflow.store.proof.sealing import Sealer
 
 PAUSE_S = 0.01
 BATCH_EVENTS = 2

@@ -23,7 +23,7 @@ from payflow.domain.psp_outcome import Approved, Outcome
 from payflow.domain.resources import PaymentIntentView
 from payflow.domain.texts import Texts
 from payflow.psp.simulator.connector import FIRST_ACCOUNT
-from payflow.store.committer import CommitLimits, Committer
+from payflow.store.commit.committer import CommitLimits, Committer
 from tests.waiting import WAIT_S
 
 ORIGIN = Origin("test", "correlation")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from payflow.store.document_copy import Kind
+from payflow.store.redis.document_copy import Kind
 
 
 @dataclass(frozen=True, slots=True)

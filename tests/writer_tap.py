@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from payflow.store import writer_connection
+from payflow.store.database import writer_connection
 
 Connection = psycopg.Connection[Any]
 Hook = Callable[[Connection, str], None]

@@ -43,7 +43,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Breakers(Protocol):
-    """Breakers by key, shared by all processes; fulfilled by payflow.store.shared_documents."""
+    """Breakers by key, shared by all processes; fulfilled by payflow.store.redis.shared_documents."""
 
     def view(self, key: str) -> Breaker:
         """What is known of it here."""
@@ -59,7 +59,7 @@ class Breakers(Protocol):
 
 
 class Rates(Protocol):
-    """Rate limits by key; fulfilled by payflow.store.rate_limiter."""
+    """Rate limits by key; fulfilled by payflow.store.redis.rate_limiter."""
 
     def take(self, key: str, limit: RateLimit) -> float:
         """Takes one call: 0 when it may be made, otherwise the seconds until one may."""

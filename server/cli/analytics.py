@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import click
 
 from payflow.domain.analytics.fold import FOLDED
-from payflow.events import daily_totals
-from payflow.events.rebuilding_totals import rebuilt_totals
-from payflow.store.analytics_rebuild import AnalyticsRebuild
+from payflow.events.consumers import daily_totals
+from payflow.events.replay.rebuilding_totals import rebuilt_totals
+from payflow.store.replay.analytics_rebuild import AnalyticsRebuild
 from payflow.v1 import analytics_pb2 as pb
 from server.cli.amounts import major_units
 from server.cli.output import print_json, print_table, time_text

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import click
 
-from payflow.store import migrate
-from payflow.store.migration_files import MigrationError
+from payflow.store.schema import migrate
+from payflow.store.schema.migration_files import MigrationError
 from server.cli.commands import database_refusal
 from server.config import Settings, required_database_url
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from payflow.events.rebuilding import RebuildingError
-from payflow.events.replay import rebuild
-from payflow.store.fresh_tables import KEYS, Difference, FreshTables
+from payflow.events.replay.rebuilding import RebuildingError
+from payflow.events.replay.replay import rebuild
+from payflow.store.replay.fresh_tables import KEYS, Difference, FreshTables
 from server.cli.amounts import major_units
 from server.cli.output import print_table
 from server.cli.process_settings import process_settings

@@ -12,12 +12,12 @@ import click
 from payflow.domain.proof.block import Block
 from payflow.domain.proof.keys import PublicKeys
 from payflow.domain.proof.published_head import PublishedHead, UnreadableHeadError, from_json, to_json
-from payflow.events.published_heads import HeadsUnreadableError, in_kafka, in_redis
-from payflow.events.verifying import Verifier
-from payflow.store.pool import PoolLimits
-from payflow.store.proof_reader import ProofReader
-from payflow.store.read_pool import ReadPool
-from payflow.store.sealed_ledger import SealedLedger
+from payflow.events.proof.published_heads import HeadsUnreadableError, in_kafka, in_redis
+from payflow.events.proof.verifying import Verifier
+from payflow.store.database.pool import PoolLimits
+from payflow.store.database.read_pool import ReadPool
+from payflow.store.proof.proof_reader import ProofReader
+from payflow.store.proof.sealed_ledger import SealedLedger
 from payflow.wire.proof import inclusion_proof
 from server.cli.output import print_json
 from server.cli.process_settings import process_settings

@@ -7,8 +7,8 @@ import time
 from collections.abc import Mapping
 from types import FrameType
 
-from payflow.store import migrate
-from payflow.store.migration_files import MigrationError
+from payflow.store.schema import migrate
+from payflow.store.schema.migration_files import MigrationError
 from server.config import Settings
 from server.dev.console import TerminalConsole, ready_line, sample_call
 from server.dev.data_dir import DataDir

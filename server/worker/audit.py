@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge
 
-from payflow.store.audit_reader import Finding, Read, Subject
+from payflow.store.replay.audit_reader import Finding, Read, Subject
 from server.worker.side_by_side import READ_TIMEOUT_S
 
 log = logging.getLogger(__name__)

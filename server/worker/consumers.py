@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from payflow.events.applying import Handler
 from payflow.events.consumer import Consumer
-from payflow.events.kafka_source import KafkaSource
-from payflow.events.redis_source import RedisSource
-from payflow.events.source import Source
+from payflow.events.consumer.applying import Handler
+from payflow.events.consumer.kafka_source import KafkaSource
+from payflow.events.consumer.redis_source import RedisSource
+from payflow.events.consumer.source import Source
 from server.config import Settings, required_database_url
 from server.wiring import Core
 from server.worker.loops import Loop

@@ -33,7 +33,7 @@ EVENTS = Gauge(
 
 
 class Reader(Protocol):
-    """Fulfilled by payflow.store.dead_letters_reader.DeadLettersReader."""
+    """Fulfilled by payflow.store.consumers.dead_letters_reader.DeadLettersReader."""
 
     def standings(self, deadline: float) -> list[Standing]: ...
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from payflow.events import daily_totals
-from payflow.events.merchant_webhooks import CONSUMER, MerchantWebhooks
-from payflow.events.state_audit import StateAudit
-from payflow.events.webhook_post import WebhookPost
-from payflow.store import delivery_cleaner
-from payflow.store.audit_reader import AuditReader, Subject
-from payflow.store.dead_letters_reader import DeadLettersReader
-from payflow.store.delivery_queue import DeliveryQueue
+from payflow.events.consumers import daily_totals
+from payflow.events.consumers.merchant_webhooks import CONSUMER, MerchantWebhooks
+from payflow.events.consumers.webhook_post import WebhookPost
+from payflow.events.replay.state_audit import StateAudit
+from payflow.store.consumers.dead_letters_reader import DeadLettersReader
+from payflow.store.merchant_webhooks import delivery_cleaner
+from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
+from payflow.store.replay.audit_reader import AuditReader, Subject
 from payflow.wire.json_encoder import MessageEncoders
 from server.gateway.enum_names import enum_names
 from server.wiring import Core

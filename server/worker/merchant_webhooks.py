@@ -19,10 +19,10 @@ from payflow.domain.merchant_webhooks.delivery import (
     put_off,
 )
 from payflow.domain.merchant_webhooks.state import DisabledReason, WebhookEndpoint
-from payflow.events import merchant_webhook_metrics as metrics
-from payflow.events.merchant_webhooks import DISABLED
-from payflow.events.webhook_post import WebhookPost
-from payflow.store.delivery_queue import ABANDONED_MAX, DeliveryQueue
+from payflow.events.consumers import merchant_webhook_metrics as metrics
+from payflow.events.consumers.merchant_webhooks import DISABLED
+from payflow.events.consumers.webhook_post import WebhookPost
+from payflow.store.merchant_webhooks.delivery_queue import ABANDONED_MAX, DeliveryQueue
 from server.worker.side_by_side import background_call
 
 log = logging.getLogger(__name__)

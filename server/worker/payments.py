@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from payflow.store.key_cleaner import BATCH_MAX, delete_expired
-from payflow.store.webhook_cleaner import BATCH_MAX as INBOX_BATCH_MAX
-from payflow.store.webhook_cleaner import delete_old
+from payflow.store.commit.key_cleaner import BATCH_MAX, delete_expired
+from payflow.store.webhooks.cleaner import BATCH_MAX as INBOX_BATCH_MAX
+from payflow.store.webhooks.cleaner import delete_old
 from server.config import required_database_url
 from server.wiring import Core
 from server.worker.expediting import PAGE, Expediting

@@ -13,7 +13,7 @@ from payflow.commands.undo_transaction import void_hold
 from payflow.domain.intent.commands import ResumeAttempt
 from payflow.domain.intent.state import CancellationReason
 from payflow.domain.texts import Texts
-from payflow.store.due_reader import DueAttempt, DueReader
+from payflow.store.payments.due_reader import DueAttempt, DueReader
 from server.worker.side_by_side import READ_TIMEOUT_S, background_call, side_by_side
 
 BATCH_MAX = 200

@@ -11,18 +11,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
-from payflow.events.kafka_publisher import KafkaPublisher
-from payflow.events.publisher import Publisher
-from payflow.events.redis_publisher import RedisPublisher
-from payflow.events.relay import Relay
-from payflow.events.relay_leases import Leases
-from payflow.events.relay_progress import Progress
-from payflow.events.topic_log import TopicLog
-from payflow.store.pool import Pool
-from payflow.store.relay_parts import RelayParts
-from payflow.store.relay_pool import relay_pool
-from payflow.store.relay_reader import RelayReader
-from payflow.store.relay_topics import RelayTopics
+from payflow.events.relay.kafka_publisher import KafkaPublisher
+from payflow.events.relay.leases import Leases
+from payflow.events.relay.progress import Progress
+from payflow.events.relay.publisher import Publisher
+from payflow.events.relay.redis_publisher import RedisPublisher
+from payflow.events.relay.relay import Relay
+from payflow.events.relay.topic_log import TopicLog
+from payflow.store.database.pool import Pool
+from payflow.store.relay.parts import RelayParts
+from payflow.store.relay.pool import relay_pool
+from payflow.store.relay.reader import RelayReader
+from payflow.store.relay.topics import RelayTopics
 from server.config import Settings, required_database_url
 from server.wiring import Core
 from server.worker.loops import Loop

@@ -10,14 +10,14 @@ from functools import partial
 
 from prometheus_client import Counter, Gauge
 
-from payflow.events.heads import BATCH_MAX, HeadPublisher
-from payflow.events.kafka_publisher import KafkaPublisher
-from payflow.events.publisher import Publisher
-from payflow.events.redis_publisher import RedisPublisher
-from payflow.store.head_cursor import HeadCursor
-from payflow.store.read_pool import ReadPool
-from payflow.store.seal_lag import seal_lag
-from payflow.store.sealing import Sealer
+from payflow.events.proof.heads import BATCH_MAX, HeadPublisher
+from payflow.events.relay.kafka_publisher import KafkaPublisher
+from payflow.events.relay.publisher import Publisher
+from payflow.events.relay.redis_publisher import RedisPublisher
+from payflow.store.database.read_pool import ReadPool
+from payflow.store.proof.head_cursor import HeadCursor
+from payflow.store.proof.lag import seal_lag
+from payflow.store.proof.sealing import Sealer
 from server.config import Settings, required_database_url
 from server.ledger_keys import signing_key
 from server.wiring import Core

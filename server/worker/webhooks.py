@@ -12,7 +12,7 @@ from payflow.commands import webhook_metrics
 from payflow.commands.apply_webhook import apply_webhook
 from payflow.commands.ports import Ports
 from payflow.domain.webhook import Settlement, Webhook, WebhookState
-from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.webhooks.queue import WebhookQueue
 from server.worker.side_by_side import side_by_side
 
 log = logging.getLogger(__name__)

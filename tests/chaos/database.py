@@ -16,7 +16,7 @@ from payflow.domain.intent.status import IntentStatus
 from payflow.domain.ledger.transaction import BookedTransaction
 from payflow.domain.merchant.state import Merchant
 from payflow.domain.resources import OpenAttempt, PaymentIntentView, view
-from payflow.store.due_reader import EXPIRY_RETRY, DueAttempt
+from payflow.store.payments.due_reader import EXPIRY_RETRY, DueAttempt
 from payflow.wire.events import event_name
 from payflow.wire.resources import to_bytes
 from tests.chaos.clock import SimulatedClock
@@ -84,7 +84,7 @@ class Database:
         record = self.working.keys.get((merchant_id, claim.key))
         return record.response if record and record.request_hash == claim.request_hash else None
 
-    # What payflow.store.due_reader.DueReader tells.
+    # What payflow.store.payments.due_reader.DueReader tells.
 
     def attempts(self, now: datetime, limit: int, deadline: float) -> list[DueAttempt]:
         due = [

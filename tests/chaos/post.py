@@ -35,7 +35,7 @@ class Letter:
 class Post:
     """Letters on their way, and the inbox that they come to.
 
-    The inbox keeps the order of each payment as payflow.store.webhook_queue.WebhookQueue does.
+    The inbox keeps the order of each payment as payflow.store.webhooks.queue.WebhookQueue does.
     """
 
     def __init__(self, nature: Nature, owner_of: Callable[[str], str]) -> None:

@@ -18,11 +18,11 @@ from prometheus_client import REGISTRY
 from psycopg.rows import dict_row
 
 from payflow.domain.folding.submission import Applied
-from payflow.events import state_audit
-from payflow.events.state_audit import StateAudit
-from payflow.store.audit_reader import AuditReader, Read, Subject
-from payflow.store.pool import PoolLimits
-from payflow.store.read_pool import Ask, ReadPool
+from payflow.events.replay import state_audit
+from payflow.events.replay.state_audit import StateAudit
+from payflow.store.database.pool import PoolLimits
+from payflow.store.database.read_pool import Ask, ReadPool
+from payflow.store.replay.audit_reader import AuditReader, Read, Subject
 from server.worker.audit import PASS_ENDED_AT_S, Audit, tell
 from tests.contention import hammer
 from tests.databases import Database

@@ -12,7 +12,7 @@ import pytest
 from payflow.commands.authorize_payment_intent import authorize_payment_intent
 from payflow.commands.call import Call
 from payflow.domain.folding.submission import IdempotencyClaim, Origin
-from payflow.store.writer_connection import COMMIT
+from payflow.store.database.writer_connection import COMMIT
 from payflow.v1 import merchant_pb2
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.databases import Database

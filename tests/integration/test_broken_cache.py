@@ -13,8 +13,8 @@ import pytest
 
 from payflow.domain.folding.submission import IdempotencyClaim
 from payflow.domain.folding.working_set import Changes, KeyRecord
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.response_cache import ResponseCache
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.response_cache import ResponseCache
 from tests.waiting import WAIT_S
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

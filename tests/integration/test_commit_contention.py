@@ -13,8 +13,8 @@ from payflow.domain.errors import Reason
 from payflow.domain.folding.submission import Applied, Refused, Result
 from payflow.domain.merchant import decide as merchant_decisions
 from payflow.domain.merchant.state import Merchant
-from payflow.store import loading
-from payflow.store.commit_metrics import BATCH_RETRIES
+from payflow.store.commit import loading
+from payflow.store.commit.metrics import BATCH_RETRIES
 from tests.books import assert_books_right, open_attempts
 from tests.contention import AMOUNT, FEE, REFUNDED, Contention, hammer
 from tests.databases import Database

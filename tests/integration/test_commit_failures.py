@@ -14,9 +14,10 @@ from payflow.domain.errors import Reason
 from payflow.domain.folding.submission import Applied, Refused, Replayed, Result, Submission
 from payflow.domain.intent.state import PaymentIntent
 from payflow.domain.merchant.commands import CreateMerchant
-from payflow.store import loading, loading_ledger, writer_connection, writing, writing_ledger
-from payflow.store.commit_metrics import BATCH_RETRIES
-from payflow.store.committer import CommitLimits, Committer
+from payflow.store.commit import loading, loading_ledger, writing, writing_ledger
+from payflow.store.commit.committer import CommitLimits, Committer
+from payflow.store.commit.metrics import BATCH_RETRIES
+from payflow.store.database import writer_connection
 from payflow.v1 import payment_intent_pb2
 from tests.books import assert_books_right
 from tests.databases import Database

@@ -20,10 +20,10 @@ from payflow.domain.intent.decision import Decision
 from payflow.domain.psp_outcome import Approved
 from payflow.domain.resources import PaymentIntentView, Resource
 from payflow.domain.texts import Texts
-from payflow.store import committer as committer_module
-from payflow.store import writer_connection
-from payflow.store.commit_metrics import BATCHES
-from payflow.store.committer import CommitLimits, Committer
+from payflow.store.commit import committer as committer_module
+from payflow.store.commit.committer import CommitLimits, Committer
+from payflow.store.commit.metrics import BATCHES
+from payflow.store.database import writer_connection
 from payflow.v1 import payment_intent_pb2
 from payflow.wire.resources import to_bytes
 from tests.books import assert_books_right

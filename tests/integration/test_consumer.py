@@ -12,10 +12,10 @@ import pytest
 from prometheus_client import Counter, Gauge
 from psycopg.rows import dict_row
 
-from payflow.events.applying import Handler
 from payflow.events.consumer import Consumer, ConsumerLimits
-from payflow.events.consumer_metrics import APPLIED, DUPLICATES, FOREIGN, GAPS, LAG_S, PARKED
-from payflow.events.source import Message, Source
+from payflow.events.consumer.applying import Handler
+from payflow.events.consumer.metrics import APPLIED, DUPLICATES, FOREIGN, GAPS, LAG_S, PARKED
+from payflow.events.consumer.source import Message, Source
 from tests.databases import Database
 from tests.effects import HAPPENED_AT, Effects, Shelf, create_effects, effects_of, event, message
 from tests.services import PostgresServer

@@ -14,9 +14,9 @@ from confluent_kafka import Producer
 
 from payflow.events.cloud_event import headers_of
 from payflow.events.consumer import Consumer, ConsumerLimits
-from payflow.events.kafka_source import KafkaSource
+from payflow.events.consumer.kafka_source import KafkaSource
+from payflow.events.consumer.redis_source import RedisSource
 from payflow.events.published_event import PublishedEvent
-from payflow.events.redis_source import RedisSource
 from server.ports import free_port
 from tests.databases import Database
 from tests.effects import Effects, create_effects, effects_of, event

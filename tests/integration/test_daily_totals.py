@@ -13,10 +13,10 @@ from psycopg.rows import dict_row
 
 from payflow.domain.analytics.fold import FOLDED
 from payflow.events.consumer import Consumer
-from payflow.events.daily_totals import CONSUMER, add_up
+from payflow.events.consumers.daily_totals import CONSUMER, add_up
 from payflow.events.published_event import PublishedEvent
-from payflow.events.rebuilding_totals import rebuilt_totals
-from payflow.store.analytics_rebuild import AnalyticsRebuild
+from payflow.events.replay.rebuilding_totals import rebuilt_totals
+from payflow.store.replay.analytics_rebuild import AnalyticsRebuild
 from server.cli.main import main
 from tests.daily_totals import consume, expected, kept, published, unseen
 from tests.databases import Database

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from payflow.store.key_cleaner import delete_expired
+from payflow.store.commit.key_cleaner import delete_expired
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.audit import effects_by_intent, events_of
 from tests.books import assert_books_right, assert_psp_agrees

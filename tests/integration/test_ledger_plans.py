@@ -16,8 +16,9 @@ import pytest
 from payflow.domain.ledger.account import AccountType
 from payflow.domain.ledger.statements import AccountFilter, EntryFilter, Period, TransactionFilter
 from payflow.domain.ledger.transaction import TransactionStatus
-from payflow.store import balances_reader, read_pool
-from payflow.store.ledger_reader import LedgerReader
+from payflow.store.database import read_pool
+from payflow.store.ledger import balances_reader
+from payflow.store.ledger.ledger_reader import LedgerReader
 from tests import deep_book
 from tests.databases import Database
 from tests.deep_book import ACCOUNTS, DEEP, HOLDS_EVERY, MERCHANT, recorded_at, transaction_id, wallet_id

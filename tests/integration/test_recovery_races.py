@@ -21,7 +21,7 @@ from payflow.domain.intent.status import IntentStatus
 from payflow.domain.psp_outcome import Failure, NotExecuted, Outcome, Unknown
 from payflow.domain.resources import PaymentIntentView
 from payflow.psp.connector import PspCall
-from payflow.store.due_reader import DueAttempt, DueReader
+from payflow.store.payments.due_reader import DueAttempt, DueReader
 from payflow.v1 import payment_intent_pb2 as pb
 from server.wiring import Core
 from server.worker.recovery import Recovery

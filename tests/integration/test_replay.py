@@ -14,9 +14,9 @@ from psycopg.rows import dict_row
 from payflow.domain.dead_letter_commands import DiscardDeadLetter, RetryDeadLetter
 from payflow.domain.errors import Reason
 from payflow.domain.ledger.events import LedgerEvent
-from payflow.store.committer import Committer
-from payflow.store.dead_letters import park
-from payflow.store.fresh_tables import KEYS
+from payflow.store.commit.committer import Committer
+from payflow.store.consumers.dead_letters import park
+from payflow.store.replay.fresh_tables import KEYS
 from payflow.wire.events import BY_DOMAIN, from_payload
 from tests.books import assert_books_right
 from tests.daily_totals import consume, published

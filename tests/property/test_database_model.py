@@ -29,7 +29,7 @@ from payflow.domain.intent.commands import RecordOutcome
 from payflow.domain.intent.events import IntentEvent
 from payflow.domain.ledger.account import Balance
 from payflow.store import rows
-from payflow.store.committer import Committer
+from payflow.store.commit.committer import Committer
 from payflow.wire.events import event_name, schema_version, to_payload
 from tests.books import assert_books_right
 from tests.core import LEASE, comparable

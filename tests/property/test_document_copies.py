@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payflow.store.document_copy import NOTHING, DocumentCopy
+from payflow.store.redis.document_copy import NOTHING, DocumentCopy
 from tests.tallies import NAMES, TALLIES, Tally
 
 Document = TypeVar("Document")

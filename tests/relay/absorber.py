@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import psycopg
 
 from payflow.events.consumer import Consumer
-from payflow.events.kafka_source import KafkaSource
+from payflow.events.consumer.kafka_source import KafkaSource
 from payflow.events.published_event import PublishedEvent
-from payflow.store.statement import DictConnection
+from payflow.store.database.statement import DictConnection
 from server.cli.process_settings import process_settings
 from server.config import required_database_url
 from tests.databases import Database

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psycopg
 
-from payflow.store import migrate
+from payflow.store.schema import migrate
 from tests.databases import Database
 from tests.services import PostgresCluster, embedded_postgres, running_cluster
 from tests.torture.checker import Violation, check

@@ -8,7 +8,7 @@ from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.folding.submission import Origin, Submission
 from payflow.domain.ledger.commands import PostTransaction, PostTransactions, VoidHold
 from payflow.domain.ledger.transaction import DraftTransaction, Posting
-from payflow.store.commit_queue import CommitQueue, Pending, QueueLimits
+from payflow.store.commit.queue import CommitQueue, Pending, QueueLimits
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -28,9 +28,9 @@ from payflow.domain.psp_outcome import (
 from payflow.psp import breaker_watch
 from payflow.psp.breaker_watch import breaker_changed, key_of
 from payflow.psp.gate import Gate, verdict_of
-from payflow.store.document_copy import Kind
-from payflow.store.rate_limiter import RateLimiter
-from payflow.store.shared_documents import SharedDocuments
+from payflow.store.redis.document_copy import Kind
+from payflow.store.redis.rate_limiter import RateLimiter
+from payflow.store.redis.shared_documents import SharedDocuments
 from tests.turned_clock import TurnedClock
 
 RULES = BreakerRules(failure_threshold=3, success_threshold=2, probe_timeout_s=20.0)

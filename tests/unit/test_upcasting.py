@@ -19,7 +19,7 @@ from payflow.domain.ledger.transaction import (
     TransactionStatus,
 )
 from payflow.domain.stored_event import StoredEvent
-from payflow.events.rebuilding import UnreadableEventError, rebuilt
+from payflow.events.replay.rebuilding import UnreadableEventError, rebuilt
 from payflow.v1 import events_pb2 as pb
 from payflow.wire.events import (
     BY_NAME,

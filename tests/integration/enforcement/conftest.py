@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from payflow.store import migrate
+from payflow.store.schema import migrate
 from tests.databases import Database
 from tests.ledger_attempts import Books
 from tests.ledger_rows import open_books

@@ -10,10 +10,10 @@ import pytest
 from prometheus_client import REGISTRY
 from psycopg import Connection
 
-from payflow.store.dead_letters import append, park, remove, take
-from payflow.store.dead_letters_reader import DeadLettersReader
-from payflow.store.pool import PoolLimits
-from payflow.store.read_pool import ReadPool
+from payflow.store.consumers.dead_letters import append, park, remove, take
+from payflow.store.consumers.dead_letters_reader import DeadLettersReader
+from payflow.store.database.pool import PoolLimits
+from payflow.store.database.read_pool import ReadPool
 from server.worker.dead_letters import DeadLetterFigures
 from tests.databases import Database
 from tests.dead_letters import CONSUMER, NOW, ask_for_retry, connected, given_up, key, letter

@@ -16,9 +16,9 @@ from psycopg import Connection
 
 from payflow.domain.dead_letter import LetterKey
 from payflow.domain.dead_letter_events import aggregate_id
-from payflow.events.rebuilding import rebuilt
-from payflow.store import dead_letters, inbox
-from payflow.store.fresh_tables import FreshTables
+from payflow.events.replay.rebuilding import rebuilt
+from payflow.store.consumers import dead_letters, inbox
+from payflow.store.replay.fresh_tables import FreshTables
 from payflow.v1 import dead_letter_pb2 as pb
 from payflow.wire.events import from_payload
 from server.cli.main import main

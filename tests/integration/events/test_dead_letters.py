@@ -16,9 +16,8 @@ from psycopg import Connection
 
 from payflow.domain.dead_letter import ERROR_CHARACTERS_MAX, DeadLetter, DeadLetterState, Letter
 from payflow.domain.ids import BUCKETS, bucket_of
-from payflow.store import dead_letters_reader
-from payflow.store.dead_letter_rows import view
-from payflow.store.dead_letters import (
+from payflow.store.consumers import dead_letters_reader
+from payflow.store.consumers.dead_letters import (
     append,
     held_back,
     park,
@@ -27,6 +26,7 @@ from payflow.store.dead_letters import (
     take,
     to_retry,
 )
+from payflow.store.dead_letter_rows import view
 from tests.databases import Database
 from tests.dead_letters import CONSUMER, NOW, ask_for_retry, connected, given_up, key, letter
 from tests.waiting import WAIT_S, wait_until

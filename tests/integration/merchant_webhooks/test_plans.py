@@ -11,9 +11,10 @@ import pytest
 from payflow.domain.ids import BUCKETS, bucket_of
 from payflow.domain.merchant_webhooks.delivery import KEPT_FOR, Answer, DeliveryState, ids_from
 from payflow.domain.merchant_webhooks.state import WebhookEndpoint
-from payflow.store import delivery_cleaner, delivery_queue, merchant_webhooks, read_pool, write_pool
-from payflow.store.delivery_queue import DeliveryQueue
-from payflow.store.merchant_webhooks import MerchantWebhooks
+from payflow.store.database import read_pool, write_pool
+from payflow.store.merchant_webhooks import delivery_cleaner, delivery_queue, merchant_webhooks
+from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
+from payflow.store.merchant_webhooks.merchant_webhooks import MerchantWebhooks
 from tests.databases import Database
 from tests.noting_pool import Asked, NotingPool, NotingWrites
 from tests.plans import Plan, explained

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
-from payflow.events import webhook_post
-from payflow.events.webhook_post import WebhookPost
+from payflow.events.consumers import webhook_post
+from payflow.events.consumers.webhook_post import WebhookPost
 from tests.merchant_receiver import MerchantReceiver, merchant_receiver
 from tests.ports import free_port
 from tests.waiting import WAIT_S

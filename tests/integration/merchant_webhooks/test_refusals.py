@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from payflow.domain.merchant_webhooks.delivery import GIVEN_UP_AFTER
-from payflow.events import webhook_post
+from payflow.events.consumers import webhook_post
 from payflow.v1 import webhook_endpoint_pb2 as pb
 from server.worker.merchant_webhooks import PER_ENDPOINT_MAX, PER_MERCHANT_MAX, SENDING_MAX
 from tests.merchant_receiver import MerchantReceiver, merchant_receiver

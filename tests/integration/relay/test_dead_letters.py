@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from payflow.domain.dead_letter import DeadLetterState, LetterKey
-from payflow.events import relay_metrics as metrics
 from payflow.events.published_event import PublishedEvent
-from payflow.events.publisher import Outcome, Publisher
-from payflow.events.relay_batch import TRIES_MAX
-from payflow.events.relay_retries import RELAY
+from payflow.events.relay import metrics
+from payflow.events.relay.batch import TRIES_MAX
+from payflow.events.relay.publisher import Outcome, Publisher
+from payflow.events.relay.retries import RELAY
 from tests.dead_letters import ask_for_retry, connected
 from tests.relays import PAYLOAD, Stand, first_occurrences, in_stream
 

@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 
 from payflow.domain.dead_letter import DeadLetterState, LetterKey
-from payflow.events.kafka_publisher import PARTITIONS, KafkaPublisher
-from payflow.events.publisher import PublisherFailedError
-from payflow.events.relay_batch import TRIES_MAX
-from payflow.events.relay_retries import RELAY
+from payflow.events.relay.batch import TRIES_MAX
+from payflow.events.relay.kafka_publisher import PARTITIONS, KafkaPublisher
+from payflow.events.relay.publisher import PublisherFailedError
+from payflow.events.relay.retries import RELAY
 from payflow.v1 import events_pb2
 from tests.cutting_proxy import running_cutting_proxy
 from tests.databases import Database

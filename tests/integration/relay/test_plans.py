@@ -9,10 +9,12 @@ import psycopg
 import pytest
 
 from payflow.domain.ids import BUCKETS, bucket_of
-from payflow.store import relay_parts, relay_pool, relay_reader
-from payflow.store.relay_lag import RelayLag
-from payflow.store.relay_parts import PARTS, Cursor, Part, RelayParts
-from payflow.store.relay_reader import RelayReader
+from payflow.store.relay import parts as relay_parts
+from payflow.store.relay import pool as relay_pool
+from payflow.store.relay import reader as relay_reader
+from payflow.store.relay.lag import RelayLag
+from payflow.store.relay.parts import PARTS, Cursor, Part, RelayParts
+from payflow.store.relay.reader import RelayReader
 from tests.databases import Database
 from tests.noting_pool import NotingWrites
 from tests.plans import Plan, explained

@@ -10,9 +10,9 @@ import pytest
 import redis
 
 from payflow.domain.ids import bucket_of
-from payflow.events import relay_metrics as metrics
-from payflow.events.relay_progress import Progress
-from payflow.store.relay_lag import RelayLag
+from payflow.events.relay import metrics
+from payflow.events.relay.progress import Progress
+from payflow.store.relay.lag import RelayLag
 from payflow.v1 import events_pb2
 from tests.relays import Stand, first_occurrences, in_stream, numbered
 from tests.turned_clock import TurnedClock

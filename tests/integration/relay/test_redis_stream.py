@@ -6,7 +6,7 @@ from typing import Any
 
 import redis
 
-from payflow.events.redis_publisher import RedisPublisher
+from payflow.events.relay.redis_publisher import RedisPublisher
 from tests.relays import Stand, first_occurrences, in_stream
 
 ENTRIES_MAX = 1_000

@@ -8,7 +8,7 @@ from pathlib import Path
 from confluent_kafka.cimpl import NewTopic
 
 from payflow.domain.dead_letter import DeadLetterState
-from payflow.events.relay_batch import TRIES_MAX
+from payflow.events.relay.batch import TRIES_MAX
 from payflow.v1 import events_pb2
 from tests.apache_kafka.node import running_apache_kafka
 from tests.databases import Database

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import redis
 
 from payflow.events.published_event import PublishedEvent
-from payflow.events.publisher import Outcome, Publisher
-from payflow.store.relay_parts import PARTS
+from payflow.events.relay.publisher import Outcome, Publisher
+from payflow.store.relay.parts import PARTS
 from tests.relays import Stand, first_occurrences, in_stream
 
 # As if the connection were lost behind what takes the parts.

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from payflow.domain.webhook import KEPT_FOR
-from payflow.store.webhook_cleaner import delete_old
+from payflow.store.webhooks.cleaner import delete_old
 from payflow.v1 import webhook_pb2 as pb
 from server.cli.main import main
 from tests.payments import ApiError

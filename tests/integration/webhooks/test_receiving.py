@@ -13,8 +13,8 @@ from prometheus_client import REGISTRY
 
 from payflow.domain.errors import Reason
 from payflow.domain.webhook import BODY_BYTES_MAX, EVENT_ID_MAX, HEADERS_MAX
-from payflow.store import webhook_inbox
-from payflow.store.pool import PooledConnection
+from payflow.store.database.pool import PooledConnection
+from payflow.store.webhooks import inbox as webhook_inbox
 from payflow.v1 import webhook_pb2 as pb
 from payflow.v1.payment_intent_pb2 import CreatePaymentIntentRequest
 from tests.integration.gateway.gateway_process import read_answer

@@ -18,8 +18,8 @@ from payflow.domain.errors import PayFlowError, Reason
 from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Unknown
 from payflow.domain.webhook import KEPT_FOR, TRIES_MAX, Settlement, Webhook, WebhookState
-from payflow.store.webhook_cleaner import delete_old
-from payflow.store.webhook_queue import WebhookQueue
+from payflow.store.webhooks.cleaner import delete_old
+from payflow.store.webhooks.queue import WebhookQueue
 from tests.signed_webhooks import line
 from tests.waiting import WAIT_S, wait_until
 from tests.webhook_stack import BOLT, WebhookStack

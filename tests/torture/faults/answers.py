@@ -104,7 +104,7 @@ def stale_balances() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.balances_reader.BalancesReader.balance", make)]
+    return [replaced("payflow.store.ledger.balances_reader.BalancesReader.balance", make)]
 
 
 @fault(ANSWERS, "many balances are not read from one snapshot: half of them are older")
@@ -121,7 +121,7 @@ def torn_balances() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.balances_reader.BalancesReader.balances", make)]
+    return [replaced("payflow.store.ledger.balances_reader.BalancesReader.balances", make)]
 
 
 @fault(ANSWERS, "a balance as of an instant leaves out what was recorded at it")
@@ -130,8 +130,8 @@ def instant_left_out() -> Patches:
         return sql.replace("recorded_at <= %s", "recorded_at < %s")
 
     return [
-        replaced("payflow.store.balances_reader.BALANCE_AS_OF", before),
-        replaced("payflow.store.balances_reader.BALANCES_AS_OF", before),
+        replaced("payflow.store.ledger.balances_reader.BALANCE_AS_OF", before),
+        replaced("payflow.store.ledger.balances_reader.BALANCES_AS_OF", before),
     ]
 
 
@@ -144,7 +144,7 @@ def instant_ignored() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.balances_reader.BalancesReader.balances", make)]
+    return [replaced("payflow.store.ledger.balances_reader.BalancesReader.balances", make)]
 
 
 @fault(ANSWERS, "a page of entries leaves its first one out")
@@ -158,7 +158,7 @@ def page_leaves_one_out() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.entries_reader.EntriesReader.entries", make)]
+    return [replaced("payflow.store.ledger.entries_reader.EntriesReader.entries", make)]
 
 
 def _with_balances(item: TransactionView, balances: Any) -> TransactionView:

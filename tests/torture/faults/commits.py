@@ -32,20 +32,24 @@ def acknowledged_before_commit() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.writer_connection.WriterConnection.serializable", make)]
+    return [replaced("payflow.store.database.writer_connection.WriterConnection.serializable", make)]
 
 
 @fault(COMMITS, "no turns and READ COMMITTED: batches overwrite each other", TAKE_GUARDS_AWAY)
 def no_turns_and_no_isolation() -> Patches:
     return [
-        replaced("payflow.store.writer_connection.WriterConnection._take_turn", lambda _: lambda *_: False),
-        replaced("payflow.store.writer_connection.BEGIN", lambda _: "BEGIN ISOLATION LEVEL READ COMMITTED"),
+        replaced(
+            "payflow.store.database.writer_connection.WriterConnection._take_turn", lambda _: lambda *_: False
+        ),
+        replaced(
+            "payflow.store.database.writer_connection.BEGIN", lambda _: "BEGIN ISOLATION LEVEL READ COMMITTED"
+        ),
     ]
 
 
 @fault(COMMITS, "idempotency keys are never stored")
 def lost_keys() -> Patches:
-    return [replaced("payflow.store.writing._key_statements", lambda _: lambda *_: iter(()))]
+    return [replaced("payflow.store.commit.writing._key_statements", lambda _: lambda *_: iter(()))]
 
 
 # Without guards, or the events that stay without what they tell of would refuse whoever comes next.
@@ -56,7 +60,7 @@ def key_without_effect() -> Patches:
     def make(statements: Any) -> Any:
         return lambda changes: () if unlucky() else statements(changes)
 
-    return [replaced("payflow.store.writing.ledger_statements", make)]
+    return [replaced("payflow.store.commit.writing.ledger_statements", make)]
 
 
 @fault(COMMITS, "a commit whose answer was lost is made again, as another transaction")
@@ -79,7 +83,7 @@ def committed_twice() -> Patches:
 
         return faulty
 
-    return [replaced("payflow.store.committer.Committer.commit", make)]
+    return [replaced("payflow.store.commit.committer.Committer.commit", make)]
 
 
 @fault(COMMITS, "the last transaction of a bulk is acknowledged, but left out")

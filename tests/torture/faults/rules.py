@@ -61,7 +61,9 @@ def currencies_ignored() -> Patches:
 def holds_resolved_twice() -> Patches:
     return [
         replaced("payflow.domain.ledger.undoing._require_open", _nothing),
-        replaced("payflow.store.writing_ledger.RESOLVED_HOLDS", lambda sql: sql.rpartition(" AND ")[0]),
+        replaced(
+            "payflow.store.commit.writing_ledger.RESOLVED_HOLDS", lambda sql: sql.rpartition(" AND ")[0]
+        ),
     ]
 
 
