@@ -27,9 +27,11 @@ COMMANDS = {
     "merchant": _Entry("server.cli.merchant", "Create, show and change merchants."),
     "psp-account": _Entry("server.cli.psp_account", "Create, show and change a merchant's accounts at PSPs."),
     "routing": _Entry(
-        "server.cli.routing", "Decide which PSP accounts payments go to, and see why they did."
+        "server.cli.routing.group", "Decide which PSP accounts payments go to, and see why they did."
     ),
-    "ledger": _Entry("server.cli.ledger", "Read and keep a merchant's book: balances, statements, postings."),
+    "ledger": _Entry(
+        "server.cli.ledger.group", "Read and keep a merchant's book: balances, statements, postings."
+    ),
     "analytics": _Entry("server.cli.analytics", "See a merchant's daily totals."),
     "replay": _Entry(
         "server.cli.replay", "Rebuild everything from the events, and compare it with what is stored."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.cli import ledger_reads
+from server.cli.ledger import reads as ledger_reads
 from tests.http_payments import HttpCaller
 from tests.ledger_caller import LedgerCaller
 from tests.ledger_command import LedgerCommand

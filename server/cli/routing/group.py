@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from server.cli.routing_experiment import experiment
-from server.cli.routing_explain import explain
-from server.cli.routing_rules import rules
+from server.cli.routing.experiment import experiment
+from server.cli.routing.explain import explain
+from server.cli.routing.rules import rules
 
 
 @click.group("routing")

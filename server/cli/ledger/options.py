@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from server.cli.ledger_arguments import key_and_value
+from server.cli.ledger.arguments import key_and_value
 
 merchant_option = click.option(
     "--merchant", "merchant_id", metavar="MERCHANT", required=True, help="The merchant whose book it is."

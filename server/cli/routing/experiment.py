@@ -9,8 +9,8 @@ import click
 from payflow.v1 import routing_pb2 as pb
 from server.cli.output import print_json, print_many
 from server.cli.remote import call, idempotency_key_option, remote_options, routing_service
-from server.cli.routing_files import FILE, read_file
-from server.cli.routing_tables import print_experiment, print_experiments
+from server.cli.routing.files import FILE, read_file
+from server.cli.routing.tables import print_experiment, print_experiments
 
 
 @click.group()

@@ -9,9 +9,9 @@ import click
 
 from payflow.v1 import ledger_pb2 as pb
 from payflow.wire.timestamps import timestamp
-from server.cli.ledger_arguments import Line, expected_version, instant, line
-from server.cli.ledger_options import merchant_option, metadata_option
-from server.cli.ledger_tables import print_transaction
+from server.cli.ledger.arguments import Line, expected_version, instant, line
+from server.cli.ledger.options import merchant_option, metadata_option
+from server.cli.ledger.tables import print_transaction
 from server.cli.output import print_json
 from server.cli.remote import call, ledger_service, remote_options
 

@@ -9,8 +9,8 @@ import click
 from payflow.v1 import routing_pb2 as pb
 from server.cli.output import print_json
 from server.cli.remote import call, remote_options, routing_service
-from server.cli.routing_files import FILE, read_file
-from server.cli.routing_tables import print_attempts, print_decision
+from server.cli.routing.files import FILE, read_file
+from server.cli.routing.tables import print_attempts, print_decision
 
 
 @click.command()

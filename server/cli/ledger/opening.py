@@ -6,7 +6,7 @@ import click
 
 from payflow.domain.ledger.account import AccountType
 from payflow.v1 import ledger_pb2 as pb
-from server.cli.ledger_options import merchant_option, metadata_option
+from server.cli.ledger.options import merchant_option, metadata_option
 from server.cli.output import print_json, print_many
 from server.cli.remote import call, idempotency_key_option, ledger_service, remote_options
 

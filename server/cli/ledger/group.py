@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from server.cli.ledger_open import open_
-from server.cli.ledger_postings import post, reverse
-from server.cli.ledger_reads import balances, statement
+from server.cli.ledger.opening import open_
+from server.cli.ledger.postings import post, reverse
+from server.cli.ledger.reads import balances, statement
 
 
 @click.group("ledger")

@@ -9,9 +9,9 @@ import click
 from payflow.v1 import ledger_pb2 as pb
 from payflow.v1.ledger_pb2_grpc import LedgerServiceStub
 from payflow.wire.timestamps import timestamp
-from server.cli.ledger_arguments import instant
-from server.cli.ledger_options import merchant_option
-from server.cli.ledger_tables import print_balances, print_statement, print_totals
+from server.cli.ledger.arguments import instant
+from server.cli.ledger.options import merchant_option
+from server.cli.ledger.tables import print_balances, print_statement, print_totals
 from server.cli.output import print_json
 from server.cli.remote import call, ledger_service, remote_options
 
