@@ -45,6 +45,7 @@ def client(valkey_url: str) -> Iterator[redis.Redis]:
 def shared(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[OptionalRedis]:
     monkeypatch.setattr(optional_redis, "TIMEOUT_S", WAIT_S)
     one = OptionalRedis(valkey_url, 2)
+    assert one.timeout_s == WAIT_S
     yield one
     one.close()
 

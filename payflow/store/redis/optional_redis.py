@@ -29,7 +29,9 @@ class RedisAwayError(Exception):
 class OptionalRedis:
     """Any number of threads may ask, ``connections_max`` of them at the same time."""
 
-    def __init__(self, url: str, connections_max: int, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, url: str, connections_max: int, timeout_s: float | None = None) -> None:
+        """``timeout_s`` is TIMEOUT_S where it is None."""
+        timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._client = redis.Redis.from_url(
             url,
             max_connections=connections_max,
