@@ -6,7 +6,7 @@ import gc
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -27,7 +27,8 @@ def speaking(nonsense: bytes) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer(connection: socket.socket) -> None:
-            with connection:
+            # Who asked may have gone meanwhile.
+            with connection, suppress(OSError):
                 while connection.recv(65536):
                     connection.sendall(nonsense)
 

@@ -26,8 +26,9 @@ PROCESSES = 2
 PAYMENTS = 12
 # Far more than conflicts need, and far less than if they fed on each other.
 RETRIES_PER_BATCH_MAX = 5
-# The last one is a statement whose preparation was cut off by one of the others.
-CONFLICTS = {"40001", "40P01", "23505", "StaleWriteError", "26000"}
+# A lock that is waited for too long is one where the machine is busy; the last one is a statement whose
+# preparation was cut off by one of the others.
+CONFLICTS = {"40001", "40P01", "23505", "55P03", "StaleWriteError", "26000"}
 
 
 def _prepare(database: Database, merchant_id: str) -> None:

@@ -248,6 +248,9 @@ def test_a_call_that_was_cancelled_or_ran_out_of_time_while_it_waited_is_never_e
             with pytest.raises(grpc.RpcError) as raised:
                 expired.result(WAIT_S)
             assert called(raised).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            # Behind this, on the same connection, the server has been told of both.
+            health = health_pb2_grpc.HealthStub(server.channel)
+            health.Check(health_pb2.HealthCheckRequest(), timeout=WAIT_S)
         server.get("after")
         assert server.servicer.executed == ["wait", "after"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from payflow.domain.psp_outcome import Accepted, Approved, NotExecuted, OperationType, Unknown
 from payflow.psp.adyen.connector import AdyenConnector
-from tests.adyen_doubles import AdyenDouble, authorization, authorized, modification
+from tests.adyen_doubles import ANSWERED_WITHIN, AdyenDouble, authorization, authorized, modification
 from tests.adyen_merchant import Merchant, notices, told
 from tests.waiting import wait_until
 
@@ -45,7 +45,8 @@ def test_whatever_happens_to_a_request_its_repeat_executes_it_at_most_once(
     call = authorization()
     # What broke is sent a second time at once.
     double.goes_wrong(kind, "payments", times=2 if kind.startswith("reset") else 1)
-    with double.connector(ADYEN_TIMEOUT=IMPATIENT) as impatient:
+    timeout = IMPATIENT if kind.startswith("hang") else ANSWERED_WITHIN
+    with double.connector(ADYEN_TIMEOUT=timeout) as impatient:
         outcome = impatient.execute(call)
         while isinstance(outcome, NotExecuted):
             outcome = impatient.execute(call)

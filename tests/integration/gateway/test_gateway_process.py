@@ -13,6 +13,7 @@ from server.gateway.process import run
 from tests.integration.gateway.gateway_process import Answer, GatewayProcess, read_answer, running_gateway
 from tests.integration.gateway.grpc_backend import GrpcServer, started_grpc_server
 from tests.integration.gateway.requests import INTENTS
+from tests.ports import free_port
 from tests.waiting import WAIT_S, wait_until
 
 TIMEOUT_S = 0.5
@@ -24,8 +25,11 @@ ATTEMPTS_WITHIN_S = 30
 def test_the_deadline_is_the_settings(backend: GrpcServer) -> None:
     backend.calls.slow_may_end.clear()
     with running_gateway(backend.port, api_timeout_s=TIMEOUT_S) as gateway:
+        # Or the time goes into the first connection.
+        until_status(gateway, 200)
         answer = gateway.call("GET", f"{INTENTS}/pi_slow")
         assert answer.error == (504, "DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED")
+    assert backend.calls.slow_started.acquire(timeout=WAIT_S)
     backend.calls.slow_may_end.set()
     # gRPC rounds the time-out up on the wire.
     assert backend.calls.remaining_s[-1] < TIMEOUT_S + 1
@@ -57,7 +61,7 @@ def try_to_reach(gateway: GatewayProcess, listener: socket.socket) -> Callable[[
 
 
 def test_a_server_that_is_down_is_503_and_found_again_soon() -> None:
-    first = started_grpc_server()
+    first = started_grpc_server(free_port())
     with running_gateway(first.port) as gateway:
         assert gateway.call("GET", f"{INTENTS}/pi_1").status == 200
         first.server.stop(0).wait()

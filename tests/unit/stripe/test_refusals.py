@@ -33,9 +33,11 @@ from tests.stripe_calls import (
     payment,
     scripted,
 )
+from tests.waiting import wait_until
 
 CAPTURE, CANCEL, REFUND = OperationType.CAPTURE, OperationType.CANCEL, OperationType.REFUND
 
+SILENCE_S = 1.0
 NO_RETRY = "Stripe-Should-Retry: false\r\n"
 
 REFUSED: list[tuple[Act, str]] = [
@@ -77,8 +79,9 @@ def test_silence_is_unknown_and_not_repeated(call: PspCall) -> None:
     def silence(_: socket.socket) -> None:
         return
 
-    with scripted(silence, timeout_s=0.2) as (script, connector):
+    with scripted(silence, timeout_s=SILENCE_S) as (script, connector):
         outcome = connector.execute(call)
+        wait_until(lambda: len(script.requests) == 1)
     assert isinstance(outcome, Unknown)
     assert not outcome.repeatable
     assert len(script.requests) == 1
@@ -260,8 +263,9 @@ def test_all_requests_of_a_call_share_its_time_out() -> None:
         return
 
     acts = [answer(402, decline("card_declined", "fraudulent")), silence]
-    with scripted(*acts, timeout_s=0.3) as (script, connector):
+    with scripted(*acts, timeout_s=2 * SILENCE_S) as (script, connector):
         assert isinstance(connector.execute(authorization()), Unknown)
+        wait_until(lambda: len(script.requests) == 2)
     assert len(script.requests) == 2
 
 
