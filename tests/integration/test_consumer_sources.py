@@ -17,10 +17,10 @@ from payflow.events.consumer import Consumer, ConsumerLimits
 from payflow.events.consumer.kafka_source import KafkaSource
 from payflow.events.consumer.redis_source import RedisSource
 from payflow.events.published_event import PublishedEvent
-from server.ports import free_port
 from tests.databases import Database
 from tests.effects import Effects, create_effects, effects_of, event
 from tests.kafka_clients import make_topic
+from tests.ports import free_port
 from tests.tansu import running_tansu
 from tests.waiting import WAIT_S, wait_until
 

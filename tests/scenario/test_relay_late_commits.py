@@ -72,6 +72,8 @@ def test_a_transaction_held_open_loses_nothing(
             names = [f"other-{number}" for number in range(WRITERS)]
             for others in executor.map(lambda name: _commit_each(database, name, OTHERS // WRITERS), names):
                 committed += others
+        # What was committed before the transaction began has to come; that no more does takes waiting.
+        wait_until(lambda: topic.read() > BEFORE)
         while time.monotonic() < held_since + HELD_S:
             topic.read()
         # Which of them may come before an event that might still be committed, nobody knows.

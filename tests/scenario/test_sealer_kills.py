@@ -21,13 +21,18 @@ import psycopg
 from payflow.domain.proof.keys import SigningKey, new_key_pem
 from tests.databases import Database
 from tests.sealed_books import book_at_random, findings, heads, seal
-from tests.waiting import WAIT_S
+from tests.waiting import WAIT_S, wait_until
 
 KILLS = int(os.environ.get("PAYFLOW_SEAL_KILLS", "10"))
 SEED = int(os.environ.get("PAYFLOW_KILL_SEED", time.time_ns() % 1_000_000))
 SEALERS = 2
 LIFE_MAX_S = 0.5
 
+SEALERS_LEFT = """
+    SELECT count(*)
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'payflow-sealer'
+"""
 SEALED = """
     SELECT (SELECT count(*) FROM transactions), (SELECT count(*) FROM sealed_transactions),
            (SELECT sum(transaction_count) FROM seal_blocks), (SELECT count(*) FROM seal_blocks)
@@ -80,6 +85,9 @@ def test_killed_sealers_skip_nothing_and_seal_nothing_twice(
     for killer in killers:
         killer.join(WAIT_S)
 
+    # What a killed sealer had under way still holds its chain.
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        wait_until(lambda: connection.execute(SEALERS_LEFT).fetchone() == (0,))
     key = SigningKey(pem)
     left = seal(database, key, batch_events=1_000)
     with psycopg.connect(database.owner_url) as connection:

@@ -1,14 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.databases import Database
 from tests.sealed_books import book_at_random
+from tests.services import PostgresServer
 
 MERCHANTS = ("keeping", "paying")
 STEPS = 20
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_analysis(postgres: PostgresServer) -> Iterator[None]:
+    """What is committed can be sealed at once."""
+    with postgres.without_analysis():
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -19,6 +19,7 @@ from payflow.events.relay.publisher import Outcome, Publisher
 from payflow.events.relay.redis_publisher import RedisPublisher
 from payflow.store.proof.head_cursor import HeadCursor
 from tests.databases import Database
+from tests.ports import free_port
 from tests.sealed_books import blocks, book_at_random, copy_of, findings, heads, seal
 from tests.waiting import wait_until
 
@@ -49,7 +50,7 @@ def _in_redis(url: str, topic: str = TOPIC) -> Place:
 @pytest.fixture
 def stream() -> Iterator[Place]:
     """A Redis stream."""
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield _in_redis(server.connection_url)
 
 
@@ -115,7 +116,7 @@ def test_a_topic_that_lost_its_log_gets_all_heads_again(database: Database, stre
 
 
 def test_another_topic_gets_all_heads(database: Database) -> None:
-    with ValkeyServer() as first, ValkeyServer() as second:
+    with ValkeyServer(port=free_port()) as first, ValkeyServer(port=free_port()) as second:
         _publish(database, _in_redis(first.connection_url, "first-heads"))
         place = _in_redis(second.connection_url, "second-heads")
         _publish(database, place)
@@ -154,7 +155,7 @@ class _Failing(RedisPublisher):
 
 
 def test_what_was_not_delivered_is_published_again(database: Database) -> None:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         place = _in_redis(server.connection_url)
         failing = Place(TOPIC, lambda: _Failing(server.connection_url, TOPIC), place.read, place.forget)
         _publish(database, failing)

@@ -1,12 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 import redis
 
 from tests.databases import Database
 from tests.relays import Stand, stream_stand
+from tests.services import PostgresServer
+from tests.waiting import WAIT_S
+
+
+@pytest.fixture(scope="package", autouse=True)
+def no_analysis(postgres: PostgresServer) -> Iterator[None]:
+    """What is committed can be read at once."""
+    with postgres.without_analysis():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They end where a test says so, and on no machine before that."""
+    monkeypatch.setattr("server.worker.relay.LEASE", timedelta(seconds=WAIT_S))
 
 
 @pytest.fixture
