@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from payflow.v1 import dead_letter_pb2 as pb
-from server.cli.output import print_many, print_one
+from server.cli.listing import limit_option, print_list
+from server.cli.output import print_one
 from server.cli.remote import call, dead_letter_service, idempotency_key_option, remote_options
 from server.gateway.enum_names import enum_names
 
 COLUMNS = ("id", "merchant_id", "type", "state", "tries", "behind", "parked_at", "error")
-PAGE_SIZE_MAX = 500
 DISCARDED = "discarded"
 STATES = {
     name: number for number, name in enum_names(pb.DeadLetterState.DESCRIPTOR).items() if name != DISCARDED
@@ -53,9 +53,7 @@ def command() -> None:
     show_default=True,
     help="Only those in this state.",
 )
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most this many."
-)
+@limit_option
 @remote_options
 def list_(
     *, consumer: str, merchant_id: str, state: str, limit: int, address: str | None, as_json: bool
@@ -64,18 +62,8 @@ def list_(
     request = pb.ListDeadLettersRequest(consumer=consumer, merchant_id=merchant_id)
     if state != ALL:
         request.state = pb.DeadLetterState.ValueType(STATES[state])
-    found: list[pb.DeadLetter] = []
     with dead_letter_service(address) as service:
-        while len(found) < limit:
-            request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = call(service.ListDeadLetters, request)
-            found += page.dead_letters
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
-    print_many(found, COLUMNS, as_json)
-    if request.page_token and not as_json:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
+        print_list(service.ListDeadLetters, request, "dead_letters", limit, COLUMNS, as_json)
 
 
 @command.command()

@@ -7,16 +7,15 @@ import click
 from payflow.v1.payment_intent_pb2 import (
     ListStuckOperationsRequest,
     ResolvePaymentIntentRequest,
-    StuckOperation,
 )
-from server.cli.output import print_many, print_one
+from server.cli.listing import limit_option, print_list
+from server.cli.output import print_one
 from server.cli.remote import call, idempotency_key_option, payment_intent_service, remote_options
 
 COLUMNS = (
     *("payment_intent_id", "type", "amount", "currency", "state", "age_s", "checks", "next_check_at"),
     *("psp_account_id", "psp_key"),
 )
-PAGE = 500
 
 
 @click.group("intents")
@@ -36,7 +35,7 @@ def command() -> None:
 @click.option(
     "--older-than", "age_min_s", type=int, default=60, show_default=True, help="At least so many seconds old."
 )
-@click.option("--limit", type=click.IntRange(1), default=PAGE, show_default=True, help="At most so many.")
+@limit_option
 @remote_options
 def stuck(*, merchant_id: str | None, age_min_s: int, limit: int, address: str | None, as_json: bool) -> None:
     """List PSP calls without an outcome, oldest first.
@@ -45,22 +44,9 @@ def stuck(*, merchant_id: str | None, age_min_s: int, limit: int, address: str |
     tells by webhook. RUNNING: somebody calls it now, or died while doing so. PARKED: every check is used
     up; look for PSP_KEY in the PSP's dashboard, then `payflow intents resolve`.
     """
-    found: list[StuckOperation] = []
-    token = ""
+    request = ListStuckOperationsRequest(merchant_id=merchant_id or "", age_min_s=age_min_s)
     with payment_intent_service(address) as service:
-        while len(found) < limit:
-            request = ListStuckOperationsRequest(
-                merchant_id=merchant_id or "",
-                age_min_s=age_min_s,
-                page_size=min(PAGE, limit - len(found)),
-                page_token=token,
-            )
-            page = call(service.ListStuckOperations, request)
-            found += page.operations
-            token = page.next_page_token
-            if not token:
-                break
-    print_many(found, COLUMNS, as_json)
+        print_list(service.ListStuckOperations, request, "operations", limit, COLUMNS, as_json)
 
 
 @command.command()

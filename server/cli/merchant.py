@@ -8,11 +8,11 @@ from payflow.v1.merchant_pb2 import (
     CreateMerchantRequest,
     GetMerchantRequest,
     ListMerchantsRequest,
-    Merchant,
     Mode,
     UpdateMerchantRequest,
 )
-from server.cli.output import print_many, print_one
+from server.cli.listing import limit_option, print_list
+from server.cli.output import print_one
 from server.cli.remote import call, idempotency_key_option, merchant_service, remote_options
 
 PAGE_SIZE_MAX = 500
@@ -65,27 +65,12 @@ def get(*, merchant_id: str, address: str | None, as_json: bool) -> None:
 
 
 @command.command("list")
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most this many."
-)
+@limit_option
 @remote_options
 def list_(*, limit: int, address: str | None, as_json: bool) -> None:
     """List merchants by id."""
-    merchants: list[Merchant] = []
-    page_token = ""
     with merchant_service(address) as service:
-        while len(merchants) < limit:
-            page_size = min(limit - len(merchants), PAGE_SIZE_MAX)
-            page = call(
-                service.ListMerchants, ListMerchantsRequest(page_size=page_size, page_token=page_token)
-            )
-            merchants += page.merchants
-            page_token = page.next_page_token
-            if not page_token:
-                break
-    print_many(merchants, COLUMNS, as_json)
-    if page_token and not as_json:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
+        print_list(service.ListMerchants, ListMerchantsRequest(), "merchants", limit, COLUMNS, as_json)
 
 
 @command.command()

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import click
 
 from payflow.v1 import webhook_endpoint_pb2 as pb
-from server.cli.output import print_many, print_one
+from server.cli.listing import limit_option, print_list
+from server.cli.output import print_one
 from server.cli.remote import call, idempotency_key_option, remote_options, webhook_endpoint_service
 from server.gateway.enum_names import enum_names
 
 COLUMNS = ("id", "type", "object_id", "sequence", "state", "tries", "response_status", "detail")
-PAGE_SIZE_MAX = 500
 STATES = {name: number for number, name in enum_names(pb.WebhookDeliveryState.DESCRIPTOR).items()}
 INSTANTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d")
 
@@ -20,9 +20,7 @@ INSTANTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d")
 @click.command("deliveries")
 @click.argument("endpoint_id")
 @click.option("--state", type=click.Choice([*STATES]), help="Only those in this state.")
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most this many."
-)
+@limit_option
 @remote_options
 def deliveries(
     *, endpoint_id: str, state: str | None, limit: int, address: str | None, as_json: bool
@@ -31,18 +29,8 @@ def deliveries(
     request = pb.ListWebhookDeliveriesRequest(id=endpoint_id)
     if state is not None:
         request.state = pb.WebhookDeliveryState.ValueType(STATES[state])
-    found: list[pb.WebhookDelivery] = []
     with webhook_endpoint_service(address) as service:
-        while len(found) < limit:
-            request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = call(service.ListWebhookDeliveries, request)
-            found += page.deliveries
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
-    print_many(found, COLUMNS, as_json)
-    if request.page_token and not as_json:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
+        print_list(service.ListWebhookDeliveries, request, "deliveries", limit, COLUMNS, as_json)
 
 
 @click.command("redeliver")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from payflow.v1 import webhook_pb2 as pb
-from server.cli.output import print_many, print_one
+from server.cli.listing import limit_option, print_list
+from server.cli.output import print_one
 from server.cli.remote import call, idempotency_key_option, remote_options, webhook_service
 from server.gateway.enum_names import enum_names
 
 COLUMNS = ("id", "merchant_id", "psp_account_id", "event_id", "state", "tries", "received_at", "detail")
-PAGE_SIZE_MAX = 500
 STATES = {name: number for number, name in enum_names(pb.WebhookState.DESCRIPTOR).items()}
 ALL = "all"
 
@@ -47,9 +47,7 @@ def command() -> None:
     metavar="ACCOUNT",
     help="Only those that were addressed to it.",
 )
-@click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most this many."
-)
+@limit_option
 @remote_options
 def list_(
     *, merchant_id: str, state: str, psp_account_id: str, limit: int, address: str | None, as_json: bool
@@ -61,18 +59,8 @@ def list_(
     request = pb.ListWebhooksRequest(merchant_id=merchant_id, psp_account_id=psp_account_id)
     if state != ALL:
         request.state = pb.WebhookState.ValueType(STATES[state])
-    found: list[pb.Webhook] = []
     with webhook_service(address) as service:
-        while len(found) < limit:
-            request.page_size = min(limit - len(found), PAGE_SIZE_MAX)
-            page = call(service.ListWebhooks, request)
-            found += page.webhooks
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                break
-    print_many(found, COLUMNS, as_json)
-    if request.page_token and not as_json:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
+        print_list(service.ListWebhooks, request, "webhooks", limit, COLUMNS, as_json)
 
 
 @command.command()
