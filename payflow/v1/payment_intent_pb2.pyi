@@ -707,7 +707,9 @@ class StuckOperation(_message.Message):
     age_s: _builtins.int
     """Whole seconds since then."""
     checks: _builtins.int
-    """How often the PSP has been asked what became of it."""
+    """How often the PSP was asked and did not tell, the call itself included. What operators ask for before its
+    time does not count.
+    """
     undoes: _builtins.str
     """The call whose late success this one undoes."""
     @_builtins.property
