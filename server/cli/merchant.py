@@ -15,7 +15,6 @@ from server.cli.listing import limit_option, print_list
 from server.cli.output import print_one
 from server.cli.remote import call, idempotency_key_option, merchant_service, remote_options
 
-PAGE_SIZE_MAX = 500
 COLUMNS = ("id", "name", "mode", "version", "created_at")
 
 
