@@ -210,9 +210,9 @@ def test_pages(database: Database, pool: NotingPool) -> None:
     assert len(payments.refunds(BUSY, _intent(30_002), "", PAGE, FOREVER)) == 1
     assert len(payments.events(BUSY, _intent(30_002), 0, PAGE, FOREVER)) == 2
     assert len(MerchantDirectory(pool).page("small-1", PAGE, FOREVER)) == PAGE
-    assert len(ledger.trial_balance(BUSY, None, "", TRIAL_BALANCE_PAGE, FOREVER).balances) == 106
+    assert len(ledger.trial_balance(BUSY, None, "", TRIAL_BALANCE_PAGE, FOREVER).balances) > PAGE
     asked = {one.sql for one in pool.asked}
-    assert asked >= _named(payments_reader, "INTENT", "REFUND", "NEWEST")
+    assert asked >= _named(payments_reader, "_INTENTS", "_REFUNDS", "INTENT", "REFUND", "NEWEST")
     assert asked >= {balances_reader.TRIAL_BALANCE, balances_reader.TOTALS, merchant_directory.MERCHANTS}
     for plan in _plans(read_pool.SESSION, database, pool.asked):
         _assert_indexed(plan, PAGE_MAX)

@@ -10,27 +10,32 @@ from payflow.store import rows
 from payflow.store.database.columns import columns_of
 from payflow.store.database.read_pool import ReadPool
 
-INTENT = f"""
+_INTENTS = f"""
     SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
     FROM payment_intents AS intent
     LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
+"""
+_REFUNDS = f"""
+    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
+    FROM refunds AS refund
+    LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
+"""
+
+INTENT = f"""
+    {_INTENTS}
     WHERE intent.merchant_id = %s AND intent.id = %s
 """
 
 # Ids are time-ordered, so the newest page is a walk back along the primary key.
 INTENTS = f"""
-    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
-    FROM payment_intents AS intent
-    LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
+    {_INTENTS}
     WHERE intent.merchant_id = %s AND intent.id < %s
     ORDER BY intent.id DESC
     LIMIT %s
 """
 
 INTENTS_BY_STATUS = f"""
-    SELECT {columns_of(PaymentIntent, "intent")}, texts.body, texts.metadata
-    FROM payment_intents AS intent
-    LEFT JOIN texts ON texts.merchant_id = intent.merchant_id AND texts.owner_id = intent.id
+    {_INTENTS}
     WHERE intent.merchant_id = %s AND intent.status = %s AND intent.id < %s
     ORDER BY intent.id DESC
     LIMIT %s
@@ -46,25 +51,19 @@ EVENTS = """
 """
 
 REFUND = f"""
-    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
-    FROM refunds AS refund
-    LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
+    {_REFUNDS}
     WHERE refund.merchant_id = %s AND refund.id = %s
 """
 
 REFUNDS = f"""
-    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
-    FROM refunds AS refund
-    LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
+    {_REFUNDS}
     WHERE refund.merchant_id = %s AND refund.id < %s
     ORDER BY refund.id DESC
     LIMIT %s
 """
 
 REFUNDS_OF_INTENT = f"""
-    SELECT {columns_of(Refund, "refund")}, texts.body, texts.metadata
-    FROM refunds AS refund
-    LEFT JOIN texts ON texts.merchant_id = refund.merchant_id AND texts.owner_id = refund.id
+    {_REFUNDS}
     WHERE refund.merchant_id = %s AND refund.payment_intent_id = %s AND refund.id < %s
     ORDER BY refund.id DESC
     LIMIT %s
