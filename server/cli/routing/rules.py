@@ -7,6 +7,7 @@ from typing import TextIO
 import click
 
 from payflow.v1 import routing_pb2 as pb
+from server.cli.listing import print_list
 from server.cli.output import print_json, print_many, print_one
 from server.cli.remote import call, idempotency_key_option, remote_options, routing_service
 from server.cli.routing.files import FILE, read_file
@@ -89,12 +90,9 @@ def validate(*, merchant_id: str, file: TextIO, address: str | None, as_json: bo
 @remote_options
 def versions(*, merchant_id: str, limit: int, address: str | None, as_json: bool) -> None:
     """List the versions of the rules of the merchant MERCHANT_ID, newest first."""
-    request = pb.ListRoutingRuleVersionsRequest(merchant_id=merchant_id, page_size=limit)
+    request = pb.ListRoutingRuleVersionsRequest(merchant_id=merchant_id)
     with routing_service(address) as service:
-        page = call(service.ListRoutingRuleVersions, request)
-    print_many(page.versions, VERSION_COLUMNS, as_json)
-    if page.next_page_token and not as_json:
-        click.echo(f"there are more than {limit}; see --limit", err=True)
+        print_list(service.ListRoutingRuleVersions, request, "versions", limit, VERSION_COLUMNS, as_json)
 
 
 def _print(found: pb.RoutingRulesVersion, as_json: bool) -> None:
