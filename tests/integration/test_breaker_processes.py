@@ -134,6 +134,7 @@ def test_both_go_on_when_valkey_is_killed_and_share_again_when_it_is_back(
     for process in two:
         process.make(TIMEOUT_S + 1, GOOD_CARD, before)
         process.make(TIMEOUT_S + 1, GOOD_CARD, before)
-    wait_until(lambda: all(process.admits(TIMEOUT_S + 1, before) for process in two))
-    for process in two * FAILURES:
-        assert process.call(TIMEOUT_S + 1, GOOD_CARD, before) == ""
+    # Of the two half-open ones one counts, so the other's process may go back to it until that one is closed.
+    wait_until(
+        lambda: all(process.call(TIMEOUT_S + 1, GOOD_CARD, before) == "" for process in two * FAILURES)
+    )
