@@ -9,37 +9,35 @@ from collections.abc import Callable, Sequence
 
 from server.config import Settings
 from server.rpc.exposition import expose_worker_metrics
+from server.rpc.lifetime import Events, next_event, stop_signals
 from server.wiring import Core
 from server.worker import loops
 from server.worker.kinds import KINDS
 
 log = logging.getLogger(__name__)
 
-SIGNAL_LATENCY_MAX_S = 0.5
-
 
 def run(
     settings: Settings, make_core: Callable[[Settings], Core] = Core, kinds: Sequence[str] = tuple(KINDS)
 ) -> int:
     """Works until SIGTERM or SIGINT, then ends what it has begun. Returns the exit code. Raises PortInUse."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    events = stop_signals(signal.SIGTERM, signal.SIGINT)
     expose_worker_metrics(settings)
     core = make_core(settings)
     try:
-        _work(core, kinds, stop)
+        _work(core, kinds, events)
     finally:
         core.close()
     return 0
 
 
-def _work(core: Core, kinds: Sequence[str], stop: threading.Event) -> None:
+def _work(core: Core, kinds: Sequence[str], events: Events) -> None:
+    stop = threading.Event()
     work = [loop for kind in kinds for loop in KINDS[kind](core, stop.is_set)]
     threads = [loops.start(loop, stop) for loop in work]
     log.info("worker ready")
-    # Not one long wait: a signal in the last moment before it would only be noticed at its end.
-    while not stop.wait(SIGNAL_LATENCY_MAX_S):
-        pass
+    # No handler sets ``stop`` itself: in the middle of a wait for it that would wait for its lock.
+    next_event(events)
+    stop.set()
     for thread in threads:
         thread.join()

@@ -19,6 +19,7 @@ from payflow.events.consumer.source import Message, Source
 from tests.databases import Database
 from tests.effects import HAPPENED_AT, Effects, Shelf, create_effects, effects_of, event, message
 from tests.services import PostgresServer
+from tests.stopping import SetByHandlers
 from tests.waiting import WAIT_S
 
 LIMITS = ConsumerLimits(wait_s=0, tries_max=3, pause_first_s=0, pause_max_s=0, retries_every_s=0)
@@ -216,6 +217,19 @@ def test_what_the_database_keeps_from_being_settled_waits_for_it(
     assert effects_of(database.owner_url, name) == {"pi_1": [1, 2], "pi_2": [1, 2]}
     assert letters(database, name) == []
     assert shelf.committed == 4
+
+
+def test_a_signal_ends_it_whenever_it_comes(consumer: Callable[..., Consumer], name: str) -> None:
+    stop = SetByHandlers()
+
+    class Ending(Shelf):
+        def poll(self, batch_max: int, wait_s: float) -> list[Message]:
+            stop.set()
+            return []
+
+    shelf = Ending()
+    consumer(shelf, Effects(name)).run(stop)
+    assert shelf.is_closed
 
 
 def test_a_name_that_dead_letters_cannot_bear_is_refused(database: Database) -> None:

@@ -106,7 +106,10 @@ class Consumer:
         return taken
 
     def run(self, stop: threading.Event) -> None:
-        """Works until ``stop`` is set, then closes. What goes wrong is logged and tried again."""
+        """Works until ``stop`` is set, by a signal's handler too, then closes.
+
+        What goes wrong is logged and tried again.
+        """
         while not stop.is_set():
             try:
                 taken = self.work()
@@ -114,7 +117,8 @@ class Consumer:
                 log.exception("the consumer %s failed", self._name)
                 taken = 0
             if not taken:
-                stop.wait(PAUSE_S)
+                # Not stop.wait: a handler that sets it in the middle of that would wait for its lock.
+                time.sleep(PAUSE_S)
         self.close()
 
     def close(self) -> None:
