@@ -23,7 +23,10 @@ class Loop:
 
 
 def start(loop: Loop, stop: threading.Event) -> threading.Thread:
-    """Runs the loop until ``stop`` is set; what it raises is logged and tried again."""
+    """Runs the loop until ``stop`` is set, then closes it.
+
+    What its work raises is logged and tried again, what its closing raises is logged.
+    """
 
     def run_until_stopped() -> None:
         while not stop.is_set():
@@ -34,7 +37,10 @@ def start(loop: Loop, stop: threading.Event) -> threading.Thread:
                 found = 0
             if found < loop.full_batch:
                 stop.wait(loop.every_s)
-        loop.close()
+        try:
+            loop.close()
+        except Exception:
+            log.exception("%s was not closed", loop.name)
 
     thread = threading.Thread(target=run_until_stopped, name=loop.name)
     thread.start()

@@ -49,8 +49,10 @@ def relay(core: Core, stops: Callable[[], bool]) -> list[Loop]:
     one = build_relay(pool, topic, open_publisher, clock.now, stops)
 
     def close() -> None:
-        one.close()
-        pool.close()
+        try:
+            one.close()
+        finally:
+            pool.close()
 
     progress = Progress(core.pool, clock)
     return [
