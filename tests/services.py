@@ -14,12 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, LiteralString
 from urllib.parse import quote
 
 import psutil
 import psycopg
 
-from tests.waiting import WAIT_S
+from tests.waiting import WAIT_S, wait_until
 
 DEBIAN_POSTGRES_15 = Path("/usr/lib/postgresql/15/bin")
 CONNECTIONS_MAX = 300
@@ -37,6 +38,9 @@ os.execv(sys.argv[2], sys.argv[2:])
 """
 
 RELOAD = "SELECT pg_reload_conf()"
+NEVER = 2**31 - 1
+THRESHOLD = "SHOW autovacuum_analyze_threshold"
+AUTOVACUUMS = "SELECT pid, backend_start FROM pg_stat_activity WHERE backend_type = 'autovacuum worker'"
 WHO_MAY_CONNECT = """
 local  all  +payflow_application  scram-sha-256
 local  all  all                   trust
@@ -63,13 +67,21 @@ class PostgresServer:
     def without_analysis(self) -> Iterator[None]:
         """Autovacuum's ANALYZE is a transaction that relays and sealers of all databases have to wait for."""
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"ALTER SYSTEM SET autovacuum_analyze_threshold = {2**31 - 1}")
+            connection.execute(f"ALTER SYSTEM SET autovacuum_analyze_threshold = {NEVER}")
             connection.execute(RELOAD)
+            # The signal is read in its own time; who began before that may still be at it.
+            wait_until(lambda: self._rows(THRESHOLD) == [(str(NEVER),)])
+            before = {*self._rows(AUTOVACUUMS)}
+            wait_until(lambda: before.isdisjoint(self._rows(AUTOVACUUMS)))
             try:
                 yield
             finally:
                 connection.execute("ALTER SYSTEM RESET autovacuum_analyze_threshold")
                 connection.execute(RELOAD)
+
+    def _rows(self, query: LiteralString) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.url()) as connection:
+            return connection.execute(query).fetchall()
 
 
 def embedded_postgres() -> Path:
