@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.databases import Database
-from tests.relays import Stand, stream_stand
+from tests.relays import PATIENCE, Stand, stream_stand
 from tests.services import PostgresServer
 from tests.waiting import WAIT_S
 
@@ -20,9 +20,11 @@ def no_analysis(postgres: PostgresServer) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They end where a test says so, and on no machine before that."""
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leases and time-outs end where a test says so, and on no machine before that."""
     monkeypatch.setattr("server.worker.relay.LEASE", timedelta(seconds=WAIT_S))
+    for timeout in PATIENCE:
+        monkeypatch.setattr(timeout, int(WAIT_S))
 
 
 @pytest.fixture
