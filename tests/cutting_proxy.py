@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tests.waiting import WAIT_S
@@ -17,6 +18,22 @@ T = TypeVar("T")
 CHUNK_BYTES = 16_384
 # SO_LINGER with no time: closing resets the connection, and whatever is on its way is lost.
 RESETS = struct.pack("ii", 1, 0)
+
+
+@dataclass(slots=True)
+class Passage:
+    """A connection and the one to the server that belongs to it, as far as they are open yet."""
+
+    ends: list[asyncio.StreamWriter] = field(default_factory=list)
+    is_cut: bool = False
+
+    def cut(self) -> None:
+        """Resets both."""
+        self.is_cut = True
+        for end in self.ends:
+            with suppress(OSError):  # it is closed already
+                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
+            end.transport.abort()
 
 
 class CuttingProxy:
@@ -31,8 +48,8 @@ class CuttingProxy:
         self._server_port = server_port
         self._loop = loop
         self._delay_s = 0.0
-        self._listener: asyncio.Server | None = None
-        self._open: dict[asyncio.Task[Any], tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = {}
+        self._listener: socket.socket | None = None
+        self._open: dict[asyncio.Task[None], Passage] = {}
 
     @property
     def connections(self) -> int:
@@ -57,33 +74,47 @@ class CuttingProxy:
 
     async def _accept(self) -> None:
         if self._listener is None:
-            self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._listener = socket.create_server(("127.0.0.1", self.port))
+            self._listener.setblocking(False)
+            self._loop.add_reader(self._listener, self._let_in, self._listener)
 
     async def _refuse(self) -> None:
         if self._listener is not None:
+            self._loop.remove_reader(self._listener)
             self._listener.close()
             self._listener = None
         await self._cut()
 
     async def _cut(self) -> None:
-        for ends in self._open.values():
-            for end in ends:
-                if not end.transport.is_closing():
-                    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETS)
-                    end.transport.abort()
+        for passage in self._open.values():
+            passage.cut()
         self.cuts += len(self._open)
         await asyncio.gather(*self._open)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _let_in(self, listener: socket.socket) -> None:
+        """Known from its first moment on: a server of asyncio's own loses who comes while it is closed."""
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            passage = Passage()
+            self._open[self._loop.create_task(self._serve(connection, passage))] = passage
+
+    async def _serve(self, connection: socket.socket, passage: Passage) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        passage.ends.append(writer)
         try:
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
         except OSError:
             writer.transport.abort()
-            return
-        self._open[task] = (writer, to_server)
-        await asyncio.gather(self._pass_on(reader, to_server), self._pass_on(from_server, writer))
+        else:
+            passage.ends.append(to_server)
+            if passage.is_cut:
+                passage.cut()
+            await asyncio.gather(self._pass_on(reader, to_server), self._pass_on(from_server, writer))
+        for end in passage.ends:
+            with suppress(OSError):
+                await end.wait_closed()
+        task = asyncio.current_task()
+        assert task is not None
         del self._open[task]
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
