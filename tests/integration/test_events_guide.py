@@ -53,8 +53,7 @@ def happened(intent_id: str, version: int, event_type: str, **data: object) -> P
 @pytest.fixture(scope="module")
 def shipping_url(postgres: PostgresServer) -> str:
     """A database that nothing of PayFlow's is in but the two tables."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute("CREATE DATABASE shipping")
+    postgres.create_database("shipping")
     url = postgres.url("shipping")
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in (*tables(), blocks("sql")[0]):
