@@ -15,6 +15,7 @@ from payflow.events.consumer.source import Source
 from payflow.events.consumers.daily_totals import CONSUMER, add_up
 from payflow.events.published_event import PublishedEvent
 from tests.databases import Database
+from tests.effects import drain
 
 # In the order in which the relay publishes.
 EVENTS = """
@@ -112,8 +113,7 @@ def consume(database: Database, source: Source, batch_max: int = 500) -> None:
     """Adds up all that the source has."""
     limits = ConsumerLimits(batch_max=batch_max, wait_s=0)
     consumer = Consumer(CONSUMER, source, add_up, database.application_url, limits=limits)
-    while consumer.work():
-        pass
+    drain(consumer)
     consumer.close()
 
 

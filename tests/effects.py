@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import psycopg
 
 from payflow.events.cloud_event import headers_of
+from payflow.events.consumer import Consumer
 from payflow.events.consumer.source import Message
 from payflow.events.published_event import PublishedEvent
 from payflow.store.database.statement import DictConnection
@@ -78,6 +79,12 @@ def event(aggregate_id: str, version: int) -> PublishedEvent:
         traceparent="",
         data=b"{}",
     )
+
+
+def drain(consumer: Consumer) -> None:
+    """Works until nothing is left, however long the database keeps it waiting."""
+    while consumer.work() or consumer._is_held_up:
+        pass
 
 
 def message(published: PublishedEvent) -> Message:

@@ -17,7 +17,7 @@ from payflow.events.consumer.applying import Handler
 from payflow.events.consumer.metrics import APPLIED, DUPLICATES, FOREIGN, GAPS, LAG_S, PARKED
 from payflow.events.consumer.source import Message, Source
 from tests.databases import Database
-from tests.effects import HAPPENED_AT, Effects, Shelf, create_effects, effects_of, event, message
+from tests.effects import HAPPENED_AT, Effects, Shelf, create_effects, drain, effects_of, event, message
 from tests.services import PostgresServer
 from tests.stopping import SetByHandlers
 from tests.waiting import WAIT_S
@@ -51,11 +51,6 @@ def consumer(database: Database, name: str) -> Iterator[Callable[..., Consumer]]
     yield make
     for one in made:
         one.close()
-
-
-def drain(worker: Consumer) -> None:
-    while worker.work():
-        pass
 
 
 def letters(database: Database, name: str) -> list[tuple[int, str, int]]:
@@ -156,13 +151,13 @@ def test_poison_holds_up_its_aggregate_alone_until_it_is_mended(
     assert [version for version, _, _ in letters(database, name)] == [2, 3, 4, 5]
 
     ask_for_retry(database, name, "pi_1")
-    worker.work()
+    drain(worker)
     assert letters(database, name)[0] == (2, "PARKED", 6)
     assert effects_of(database.owner_url, name) == expected
 
     effects.poison = ()
     ask_for_retry(database, name, "pi_1")
-    worker.work()
+    drain(worker)
     assert letters(database, name) == []
     assert effects_of(database.owner_url, name)["pi_1"] == [1, 2, 3, 4, 5]
 
@@ -205,7 +200,7 @@ def test_what_the_database_keeps_from_being_settled_waits_for_it(
     shelf = Shelf()
     shelf.put(event("pi_1", 1), event("pi_2", 1))
     worker = consumer(shelf, Effects(name))
-    worker.work()
+    drain(worker)
     shelf.put(event("pi_1", 2), event("pi_2", 2))
     database_name = str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
     with psycopg.connect(postgres.url(), autocommit=True) as connection:

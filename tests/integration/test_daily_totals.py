@@ -20,7 +20,7 @@ from payflow.store.replay.analytics_rebuild import AnalyticsRebuild
 from server.cli.main import main
 from tests.daily_totals import consume, expected, kept, published, unseen
 from tests.databases import Database
-from tests.effects import Shelf
+from tests.effects import Shelf, drain
 from tests.random_payments import RandomPayments
 from tests.rebuilding import differences
 from tests.submissions import Till, committer
@@ -116,8 +116,7 @@ def test_a_batch_waits_for_a_rebuild(database: Database, events: list[PublishedE
     rebuild.fill(rebuilt_totals(rebuild.events()))
     rebuild.commit()
     rebuild.close()
-    while worker.work():
-        pass
+    drain(worker)
     worker.close()
     assert kept(database.owner_url) == expected(database.owner_url)
 
