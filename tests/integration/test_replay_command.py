@@ -39,7 +39,8 @@ TAMPERINGS = {
     """,
     "stands where": """
         DELETE FROM events WHERE aggregate_version = 2
-          AND aggregate_id = (SELECT aggregate_id FROM events WHERE aggregate_version = 3 LIMIT 1)
+          AND aggregate_id = (
+              SELECT aggregate_id FROM events WHERE aggregate_version = 3 ORDER BY aggregate_id LIMIT 1)
     """,
 }
 
