@@ -46,6 +46,11 @@ def kafka() -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payflow.events.consumer.redis_source.TIMEOUT_S", WAIT_S)
+
+
 @pytest.fixture
 def topic() -> str:
     """A topic or stream of the test's own, and the consumer's name."""
@@ -161,7 +166,7 @@ def test_two_who_read_a_stream_at_once_get_the_same_and_apply_it_once(
 
 def test_a_member_without_the_lease_waits(database: Database, valkey_url: str, topic: str) -> None:
     fill_stream(valkey_url, topic, EVENTS)
-    reader, other = (RedisSource(valkey_url, topic, topic) for _ in range(2))
+    reader, other = (RedisSource(valkey_url, topic, topic, lease_s=WAIT_S) for _ in range(2))
     assert len(reader.poll(10, 0)) == 10
     assert other.poll(10, 0) == []
     reader.close()
