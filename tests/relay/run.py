@@ -24,14 +24,14 @@ from tests.relay.brokers import PARTITIONS, TOPIC, running_broker
 from tests.relay.load import load_on
 from tests.relay.topic import Topic, read_topic
 from tests.relay.victims import Victims
-from tests.waiting import POLL_S
+from tests.waiting import POLL_S, WAIT_S
 
 KILLS = 20
 BROKER_ENDS = 5
 ABSORBER_KILLS = 5
 # Nothing new for so long means that there will be nothing more; a machine that is slow and busy does not
 # take it.
-AT_REST_S = 60.0
+AT_REST_S = WAIT_S
 
 COMMITTED = """
     SELECT merchant_id, aggregate_id, aggregate_version, type, schema_version, payload, occurred_at,

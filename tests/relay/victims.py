@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tests.databases import Database
 from tests.relay.brokers import TOPIC, Broker
+from tests.relay.load import CALLERS
 from tests.stack import Process, Stack, running_stack
-from tests.waiting import wait_until
+from tests.waiting import WAIT_S, wait_until
 
 SERVERS = 2
 RELAYS = ("relay-0", "relay-1")
@@ -40,7 +41,13 @@ class Victims:
     @contextmanager
     def running(cls, database: Database, directory: Path, broker: Broker) -> Iterator[Victims]:
         """All of them; they are ended behind it."""
-        environment = {"KAFKA_BROKERS": broker.addresses, "KAFKA_TOPIC_PAYMENTS": TOPIC}
+        environment = {
+            "KAFKA_BROKERS": broker.addresses,
+            "KAFKA_TOPIC_PAYMENTS": TOPIC,
+            # Neither the PSP nor a new connection to the database has to be quick.
+            "SIMULATOR_TIMEOUT": f"{WAIT_S}s",
+            "DB_MAX_IDLE_CONNS": str(CALLERS),
+        }
         with running_stack(database, directory, **environment) as stack:
             victims = cls(stack, [stack.serve() for _ in range(SERVERS)])
             for name in PROGRAMS:
