@@ -162,7 +162,7 @@ class Stand:
         """What the database's owner is answered."""
         with psycopg.connect(self.database.owner_url, autocommit=True) as connection:
             cursor = connection.execute(statement.encode(), parameters)
-            return cursor.fetchall() if cursor.description else []
+            return [] if cursor.description is None else cursor.fetchall()
 
     def let_leases_end(self) -> None:
         """As if nobody had renewed them in time."""
