@@ -22,6 +22,7 @@ from tests.databases import Database
 from tests.random_books import RandomBooks
 from tests.random_payments import RandomPayments
 from tests.submissions import Till, committer
+from tests.waiting import wait_until
 
 FROM = datetime(2030, 1, 1, tzinfo=UTC)
 SEALED_AT = FROM + timedelta(days=1)
@@ -29,6 +30,15 @@ KEY = SigningKey.new()
 # Few enough that there are many blocks.
 BATCH_EVENTS = 12
 FIRST = 50
+
+# Of another database, or autovacuum's own: nothing younger can be sealed before it has ended.
+OTHERS_RUNNING = """
+    SELECT count(*)
+    FROM pg_stat_activity
+    WHERE backend_xid IS NOT NULL
+      AND (datname IS DISTINCT FROM current_database() OR backend_type = 'autovacuum worker')
+"""
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
 
 
 def book_at_random(database: Database, merchants: Sequence[str], steps: int, seed: int = 7) -> None:
@@ -49,7 +59,12 @@ def book_at_random(database: Database, merchants: Sequence[str], steps: int, see
 
 
 def seal(database: Database, key: SigningKey = KEY, batch_events: int = BATCH_EVENTS) -> int:
-    """Seals all that may be sealed by now, and says how many transactions that were."""
+    """Seals all that may be sealed by now, and says how many transactions that were.
+
+    Transactions that are no matter of this database's are waited for.
+    """
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        wait_until(lambda: connection.execute(OTHERS_RUNNING).fetchone() == (0,))
     sealer = Sealer(database.application_url, key, lambda: SEALED_AT, batch_events)
     transactions = 0
     while (sealed := sealer.step()) is not None:
@@ -93,9 +108,10 @@ def heads(database: Database) -> list[PublishedHead]:
 
 
 def copy_of(database: Database, name: str) -> Database:
-    """The same again, in a database of its own. Nobody may be connected to the original."""
+    """The same again, in a database of its own. Whoever is connected to the original must be about to go."""
     original = str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
     with psycopg.connect(database.owner_url, dbname="postgres", autocommit=True) as connection:
+        wait_until(lambda: connection.execute(CONNECTED, [original]).fetchone() == (0,))
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(original))
         )
