@@ -1,4 +1,4 @@
-"""Seals as fast as it can, in small blocks, until it is killed; says so when it begins.
+"""Seals as fast as it can, in small blocks, until it is killed; says so behind its first block.
 
 `python -m tests.sealing_process` with DATABASE_URL and LEDGER_SIGNING_KEY.
 """
@@ -11,20 +11,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from payflow.domain.proof.keys import SigningKey
+from payflow.store.proof import sealing
 from payflow.store.proof.sealing import Sealer
+from tests.waiting import WAIT_S
 
 PAUSE_S = 0.01
 BATCH_EVENTS = 2
 
 
 def main() -> None:
+    # A worker would connect again.
+    sealing.CONNECT_TIMEOUT_S = int(WAIT_S)
     key = SigningKey(Path(os.environ["LEDGER_SIGNING_KEY"]).read_bytes())
     sealer = Sealer(os.environ["DATABASE_URL"], key, lambda: datetime.now(UTC), BATCH_EVENTS)
-    sealer.step()
-    print("sealing", flush=True)
+    has_sealed = False
     while True:
-        if sealer.step() is None:
+        sealed = sealer.step()
+        if sealed is None:
             time.sleep(PAUSE_S)
+        elif sealed.transactions and not has_sealed:
+            has_sealed = True
+            print("sealing", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from payflow.domain.proof.keys import SigningKey, new_key_pem
 from tests.databases import Database
 from tests.sealed_books import book_at_random, findings, heads, seal
+from tests.services import PostgresServer
 from tests.waiting import WAIT_S, wait_until
 
 KILLS = int(os.environ.get("PAYFLOW_SEAL_KILLS", "10"))
@@ -61,6 +63,13 @@ def _kill_again_and_again(database: Database, key_file: Path, lives_s: list[floa
         with _sealer(database, key_file) as process:
             time.sleep(life_s)
             assert process.poll() is None, "it died by itself"
+
+
+@pytest.fixture(autouse=True)
+def no_analysis(postgres: PostgresServer) -> Iterator[None]:
+    """What is committed can be sealed at once."""
+    with postgres.without_analysis():
+        yield
 
 
 def test_killed_sealers_skip_nothing_and_seal_nothing_twice(
