@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import ceil
 
@@ -14,13 +14,14 @@ from payflow.domain.intent.state import AttemptState
 from payflow.domain.resources import OpenAttempt
 from payflow.domain.webhook import WebhookFilter, WebhookState
 from server.config import Settings
+from server.connectors import load_connectors
 from server.wiring import Core
 from server.worker.expediting import BEFORE_ALL, Expediting
 from server.worker.payments import EXPEDITING_EVERY_S
 from server.worker.recovery import Recovery
 from server.worker.side_by_side import background_call
 from server.worker.webhooks import Webhooks
-from tests.chaos.real.faults import HAPPENED_AFTER_S
+from tests.chaos.real.faults import HAPPENED_AFTER_S, PATIENT
 from tests.chaos.real.undoing import undo_by_hand
 from tests.simulators import Simulator
 from tests.turned_clock import TurnedClock
@@ -48,6 +49,8 @@ class Resting:
     def __init__(self, environment: Mapping[str, str], simulators: Mapping[str, Simulator]) -> None:
         self.clock = TurnedClock()
         self.core = Core(Settings.from_environment(environment), self.clock)
+        self._patient = load_connectors({**environment, **PATIENT})
+        self.core.ports = replace(self.core.ports, connectors=self._patient)
         self._simulators = simulators
         self._recovery = Recovery(self.core.ports, self.core.due)
         self._expediting = Expediting(self.core.ports)
@@ -81,6 +84,8 @@ class Resting:
     def close(self) -> None:
         """Lets go of everything."""
         self.core.close()
+        for connector in self._patient.values():
+            connector.close()
 
     def _turn_clocks(self, seconds: float) -> None:
         """The simulators' too, so that nothing happens before it was asked for."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import urllib3
 
-from tests.chaos.real.faults import CALM, darkness, storm
+from tests.chaos.real.faults import CALM, PATIENT, darkness, storm
 from tests.databases import Database
 from tests.ports import free_port
 from tests.simulators import SECRET, Simulator, running_simulator
@@ -119,7 +119,7 @@ class Victims:
     def clear_up(self) -> None:
         """Ends every fault, and waits for whatever PSPs have still to do and to tell.
 
-        Servers live on and die no more; there is no worker.
+        Servers live on and die no more, and wait for answers; there is no worker.
         """
         for name in (*SERVERS, WORKER):
             self._kill(name)
@@ -165,7 +165,7 @@ class Victims:
             what = "worker" if name == WORKER else "serve"
             self._running[name] = self.stack.start(name, ("-m", DYING, what), **ports)
         else:
-            self._running[name] = self.stack.start("serve", (), **ports)
+            self._running[name] = self.stack.start("serve", (), **ports, **PATIENT)
 
 
 def _simulator(opened: ExitStack, name: str, directory: Path, ports: dict[str, int], seed: int) -> Simulator:
