@@ -121,17 +121,20 @@ def chaos(seed: int, payments: int, database: Database, directory: Path, redis_u
 
 
 def _load(seed: int, payments: int, victims: Victims, callers: list[ChaosCaller]) -> None:
-    begun = count()
+    lit = int(payments * DARK_FROM)
+    begun, dark = count(), count()
     over = threading.Event()
-
-    def wanted() -> bool:
-        number = next(begun)
-        if number == int(payments * DARK_FROM):
-            victims.darken()
-        return number < payments
-
     with ThreadPoolExecutor(CALLERS + 1) as executor:
         torment = executor.submit(victims.torment, random.Random(seed), over.is_set)
+
+        def wanted() -> bool:
+            if next(begun) < lit or not (victims.have_suffered() or torment.done()):
+                return True
+            number = next(dark)
+            if number == 0:
+                victims.darken()
+            return number < payments - lit
+
         try:
             for finished in [executor.submit(one.pay_while, wanted) for one in callers]:
                 finished.result()

@@ -95,6 +95,10 @@ class Victims:
         """How many processes killed themselves, by where they were."""
         return Counter(self.deaths.read_text().split())
 
+    def have_suffered(self) -> bool:
+        """Whether processes were killed, and have killed themselves, as chance has it."""
+        return bool(self.kills) and bool(self.deaths_by_point)
+
     def torment(self, decisions: random.Random, stop: Callable[[], bool]) -> None:
         """Kills one after the other, and starts again whatever has died, until ``stop`` says so."""
         first = decisions.sample(EVERYBODY, len(EVERYBODY))
