@@ -21,6 +21,7 @@ from payflow.domain.psp_outcome import OperationType
 from payflow.psp.connector import PspCall
 from payflow.psp.simulator.connector import SimulatorConnector
 from payflow.psp.simulator.network import SILENCE_MAX_S
+from tests.ports import free_port
 from tests.waiting import WAIT_S
 
 # No time-out of a connector that is to be answered is this short.
@@ -174,11 +175,11 @@ def running_simulator(
     webhooks_to: str = "",
     behaviour: Mapping[str, object] = EMPTY,
 ) -> Iterator[Simulator]:
-    """Runs a simulator on ``data_path``; with port 0 the system chooses one.
+    """Runs a simulator on ``data_path``, on a port that nobody else takes while it is away.
 
     With ``webhooks_to``, a URL, it tells what happens, signed with SECRET.
     """
-    command = simulator_command(data_path, port, silence_s, webhooks_to, behaviour)
+    command = simulator_command(data_path, port or free_port(), silence_s, webhooks_to, behaviour)
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield Simulator(process, _ready_url(process))
