@@ -34,6 +34,7 @@ from tests.killed_stack import PSP, WORKER, KilledStack
 from tests.payments import Caller
 from tests.persistent_caller import PersistentCaller
 from tests.turned_clock import TurnedClock
+from tests.waiting import WAIT_S
 
 KILL_S = float(os.environ.get("PAYFLOW_KILL_S", "25"))
 SEED = int(os.environ.get("PAYFLOW_KILL_SEED", time.time_ns() % 1_000_000))
@@ -100,7 +101,8 @@ def test_random_kills_lose_nothing_and_repeat_nothing(killed: KilledStack) -> No
 def _recover_everything(killed: KilledStack) -> int:
     """Recovery with a clock that is ahead, until nothing is open; says how many attempts it found."""
     clock = TurnedClock()
-    core = Core(Settings.from_environment(killed.stack.environment), clock)
+    patient = killed.stack.environment | {"SIMULATOR_TIMEOUT": f"{WAIT_S:g}s"}
+    core = Core(Settings.from_environment(patient), clock)
     found = 0
     try:
         for _ in range(ROUNDS_MAX):
