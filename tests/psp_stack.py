@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from payflow.v1 import merchant_pb2
-from tests.adyen_doubles import running_adyen_double, settings_for
+from tests.adyen_doubles import ANSWERED_WITHIN, running_adyen_double, settings_for
 from tests.databases import Database
 from tests.http_payments import HttpCaller
 from tests.payments import Caller
@@ -63,6 +63,8 @@ def psp_stack(database: Database, directory: Path) -> Iterator[PspStack]:
             STRIPE_API_BASE=stripe.url,
             STRIPE_API_KEY=API_KEY,
             STRIPE_WEBHOOK_SECRET=SECRET,
+            STRIPE_TIMEOUT=ANSWERED_WITHIN,
+            SIMULATOR_TIMEOUT=ANSWERED_WITHIN,
         ) as stack,
     ):
         stack.worker()

@@ -38,6 +38,8 @@ REFUNDED_AMOUNT = 3_000
 WAYS = ("retry", "recovery")
 # Turned back, so that the leases of the process that dies have run out for those that live on.
 CLOCK_BEHIND_S = 60.0
+# Two calls of this length and the commits around them fit into a lease of less than that.
+PSP_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,8 @@ OPERATIONS = {
 
 @pytest.fixture
 def stack(new_database: Callable[[], Database], tmp_path: Path, valkey_url: str) -> Iterator[Stack]:
-    with running_stack(new_database(), tmp_path, REDIS_URL=valkey_url) as running:
+    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": f"{PSP_TIMEOUT_S}s"}
+    with running_stack(new_database(), tmp_path, **settings) as running:
         yield running
 
 

@@ -19,6 +19,7 @@ from tests.databases import Database
 from tests.payments import ApiError, Caller, Reply
 from tests.racing import at_once, split
 from tests.stack import Stack, running_stack
+from tests.waiting import WAIT_S
 
 CURRENCIES = ("USD", "JPY", "KWD")
 FLOWS = 200
@@ -32,7 +33,8 @@ PSP_DELAY_S = 0.3
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
-    with running_stack(new_database(), tmp_path_factory.mktemp("races"), REDIS_URL=valkey_url) as running:
+    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s"}
+    with running_stack(new_database(), tmp_path_factory.mktemp("races"), **settings) as running:
         yield running
 
 
