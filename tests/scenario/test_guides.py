@@ -20,6 +20,7 @@ from tests import curl_substitute
 from tests.databases import Database
 from tests.guide import TIMEOUT_S, blocks, run, transcript, with_outputs
 from tests.stack import running_stack
+from tests.waiting import WAIT_S
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = ("ledger.md", "routing.md", "webhooks.md", "proof.md")
@@ -44,7 +45,13 @@ def environment(
     path = [str(Path(sys.executable).parent), os.environ["PATH"]]
     if shutil.which("curl") is None:
         path.append(str(curl_in(directory / "bin")))
-    settings = {"REDIS_URL": valkey_url, "KAFKA_TOPIC_PAYMENTS": "guides", "WEBHOOKS_ALLOW_PRIVATE": "1"}
+    settings = {
+        "REDIS_URL": valkey_url,
+        "KAFKA_TOPIC_PAYMENTS": "guides",
+        "WEBHOOKS_ALLOW_PRIVATE": "1",
+        "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
+        "API_TIMEOUT": f"{WAIT_S:g}s",
+    }
     with running_stack(database, directory, **settings) as stack:
         address = stack.serve()
         url = stack.gateway(address)
@@ -55,6 +62,7 @@ def environment(
             "DATA_DIR": str(key.parent),
             "PATH": os.pathsep.join(path),
             "GRPC_PORT": address.rpartition(":")[2],
+            "API_TIMEOUT": settings["API_TIMEOUT"],
             "HTTP_ADDRESS": url.removeprefix("http://"),
         }
 
