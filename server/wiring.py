@@ -81,8 +81,7 @@ log = logging.getLogger(__name__)
 
 # A lease outlives the two calls that a recovery makes, and what the commits around them may take.
 LEASE_MARGIN_S = 5.0
-START_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 3
+START_TIMEOUT_S = 15
 READY_TIMEOUT_S = 2.0
 DRAIN_POLL_S = 0.05
 
@@ -93,12 +92,12 @@ class Core:
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self.settings = settings
         conninfo = required_database_url(settings)
-        # A database that refuses is told at the start, in its own words.
-        psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S).close()
+        # A database that refuses is told at the start, in its own words; one that is busy is waited for.
+        psycopg.connect(conninfo, connect_timeout=START_TIMEOUT_S).close()
         self.pool = ReadPool(conninfo, _pool_limits(settings))
-        self.pool.open()
+        self.pool.open(START_TIMEOUT_S)
         self.writes = write_pool(conninfo)
-        self.writes.open()
+        self.writes.open(START_TIMEOUT_S)
         self.connectors = load_connectors(settings.environment)
         key_ttl = timedelta(seconds=settings.idempotency_ttl_s)
         self.redis = _redis(settings)

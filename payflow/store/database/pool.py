@@ -73,9 +73,21 @@ class Pool:
             open=False,
         )
 
-    def open(self) -> None:
-        """Starts connecting in the background; what is asked for before that waits."""
+    def open(self, within_s: float = 0) -> None:
+        """Starts connecting in the background; what is asked for before that waits.
+
+        With ``within_s`` it waits for the first connection itself, for longer than callers would. Raises
+        psycopg.OperationalError where there is none by then.
+        """
         self._pool.open()
+        if not within_s:
+            return
+        try:
+            with self._pool.connection(within_s):
+                pass
+        except BaseException:
+            self._pool.close()
+            raise
 
     def close(self) -> None:
         """Closes every connection."""
