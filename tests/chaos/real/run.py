@@ -145,12 +145,11 @@ def _load(seed: int, payments: int, victims: Victims, callers: list[ChaosCaller]
 
 def _ask_again(callers: list[ChaosCaller], requests: list[tuple[ChaosCaller, Request]]) -> None:
     """Everybody asks at once; ``requests`` come with who had asked."""
-    give_up_at = time.monotonic() + WAIT_S
 
     def ask(caller: ChaosCaller) -> None:
         for owner, request in requests:
             if owner is caller:
-                caller.ask_again(request, give_up_at)
+                caller.ask_again(request, give_up_at=time.monotonic() + WAIT_S)
 
     with ThreadPoolExecutor(CALLERS) as executor:
         for finished in [executor.submit(ask, one) for one in callers]:
