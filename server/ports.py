@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import socket
+import sys
+
+_given: set[int] = set()
 
 
 class PortInUse(Exception):
@@ -30,8 +33,19 @@ def require_free_port(host: str, port: int, variable: str) -> None:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((host, 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """A port that nobody listens on, another one each time.
+
+    On Linux it is this process's from now on: the system gives it to nobody else, and what is started on it
+    may listen all the same, if it sets SO_REUSEADDR as servers do.
+    """
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, 0))
+            number: int = probe.getsockname()[1]
+            if number in _given:
+                continue
+            _given.add(number)
+            if sys.platform == "linux":
+                probe.detach()  # bound until the process ends
+            return number
