@@ -10,8 +10,9 @@ from payflow.domain.psp_notice import Notice
 from payflow.domain.psp_outcome import Approved
 from payflow.domain.resources import OpenAttempt
 from server.wiring import Core
-from server.worker.side_by_side import READ_TIMEOUT_S, background_call
+from server.worker.side_by_side import background_call
 from tests.simulators import Simulator
+from tests.waiting import WAIT_S
 
 BY_HAND = "by-hand-"
 
@@ -39,5 +40,5 @@ def _ask(simulator: Simulator, merchant_id: str, attempt: Attempt) -> None:
         "payment_id": attempt.psp_payment_id,
     }
     url = f"{simulator.url}/{attempt.operation.lower()}"
-    response = urllib3.request("POST", url, json=body, retries=False, timeout=READ_TIMEOUT_S)
+    response = urllib3.request("POST", url, json=body, retries=False, timeout=WAIT_S)
     assert response.status == 200, response.data
