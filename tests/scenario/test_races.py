@@ -33,7 +33,12 @@ PSP_DELAY_S = 0.3
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
-    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s"}
+    settings = {
+        "REDIS_URL": valkey_url,
+        "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
+        # A crowd that comes at once finds them, and need not wait until each is opened.
+        "DB_MAX_IDLE_CONNS": "25",
+    }
     with running_stack(new_database(), tmp_path_factory.mktemp("races"), **settings) as running:
         yield running
 
