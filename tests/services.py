@@ -197,14 +197,18 @@ def _readable_by_all(binaries: Path, directory: Path) -> Path:
     return directory / binaries.relative_to(package.parent)
 
 
+def _become(account: str | None) -> list[str]:
+    """What stands before a command that is to run as another account."""
+    return [sys.executable, "-ISc", BECOME, account] if account else []
+
+
 def _initialize(binaries: Path, data: Path, account: str | None, log: int) -> None:
     # Not synced, because it is thrown away if the machine crashes; the running server syncs.
     options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
     subprocess.run(
-        [binaries / "initdb", f"--pgdata={data}", *options],
+        [*_become(account), binaries / "initdb", f"--pgdata={data}", *options],
         check=True,
         cwd=data.parent,
-        user=account,
         stdout=log,
         stderr=log,
         timeout=WAIT_S,
@@ -219,9 +223,8 @@ def _start(binaries: Path, runtime: Path, account: str | None, log: int) -> subp
         "max_connections": str(CONNECTIONS_MAX),
     }
     options = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-    as_account = [sys.executable, "-ISc", BECOME, account] if account else []
     return subprocess.Popen(
-        [*as_account, binaries / "postgres", "-D", runtime / "data", *options],
+        [*_become(account), binaries / "postgres", "-D", runtime / "data", *options],
         cwd=runtime,
         stdout=log,
         stderr=log,
