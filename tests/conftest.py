@@ -6,10 +6,9 @@ from itertools import count
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg import sql
 
 from payflow.store.schema import migrate
-from tests.databases import Database
+from tests.databases import Database, make_copy
 from tests.ports import free_port
 from tests.services import PostgresServer, embedded_postgres, running_postgres
 from tests.tansu import running_tansu
@@ -41,9 +40,7 @@ def new_database(postgres: PostgresServer) -> Callable[[], Database]:
     def make() -> Database:
         name = f"payflow_{next(numbers)}"
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE payflow_template").format(sql.Identifier(name))
-            )
+            make_copy(connection, "payflow_template", name)
         return Database.on(postgres, name)
 
     return make

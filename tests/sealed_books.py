@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from payflow.domain.proof.block import PARTS, Block
@@ -18,7 +17,7 @@ from payflow.events.proof.tampering import Finding
 from payflow.events.proof.verifying import Verifier
 from payflow.store.proof.sealed_ledger import SealedLedger
 from payflow.store.proof.sealing import Sealer
-from tests.databases import Database
+from tests.databases import Database, make_copy
 from tests.random_books import RandomBooks
 from tests.random_payments import RandomPayments
 from tests.submissions import Till, committer
@@ -38,7 +37,6 @@ OTHERS_RUNNING = """
     WHERE backend_xid IS NOT NULL
       AND (datname IS DISTINCT FROM current_database() OR backend_type = 'autovacuum worker')
 """
-CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'"
 
 
 def book_at_random(database: Database, merchants: Sequence[str], steps: int, seed: int = 7) -> None:
@@ -111,10 +109,7 @@ def copy_of(database: Database, name: str) -> Database:
     """The same again, in a database of its own. Whoever is connected to the original must be about to go."""
     original = str(psycopg.conninfo.conninfo_to_dict(database.owner_url)["dbname"])
     with psycopg.connect(database.owner_url, dbname="postgres", autocommit=True) as connection:
-        wait_until(lambda: connection.execute(CONNECTED, [original]).fetchone() == (0,))
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(original))
-        )
+        make_copy(connection, original, name)
     return Database(
         *(url.replace(f"/{original}?", f"/{name}?") for url in (database.owner_url, database.application_url))
     )

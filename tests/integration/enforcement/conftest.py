@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from payflow.store.schema import migrate
-from tests.databases import Database
+from tests.databases import Database, drop
 from tests.ledger_attempts import Books
 from tests.ledger_rows import open_books
 from tests.services import DEBIAN_POSTGRES_15, PostgresServer, running_postgres
@@ -36,7 +36,7 @@ def books(request: pytest.FixtureRequest) -> Iterator[Books]:
             open_books(application)
             yield Books(owner, application)
         # Each process that runs some of the tests may come back here, with one server and the other in turns.
-        connection.execute("DROP DATABASE enforcement WITH (FORCE)")
+        drop(connection, "enforcement")
 
 
 @pytest.fixture
