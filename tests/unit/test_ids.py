@@ -50,7 +50,7 @@ def test_command_id_is_a_uuid7_of_its_time(now: datetime, entropy: bytes) -> Non
     assert len(identifier) == 26
     assert uuid.version == 7
     assert uuid.variant == "specified in RFC 4122"
-    assert uuid.int >> 80 == int(now.timestamp() * 1000)
+    assert uuid.int >> 80 == (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
 @reproducible
@@ -62,6 +62,11 @@ def test_ids_sort_by_time(
     behind = command_id(earlier + timedelta(milliseconds=later_by_ms), second)
     assert before < behind
     assert derive_id("pi", before, slot) < derive_id("pi", behind, other)
+
+
+def test_a_millisecond_later_is_another_one_where_a_float_of_it_is_not() -> None:
+    moment = datetime(2004, 9, 21, 8, 39, 31, tzinfo=UTC)
+    assert command_id(moment, b"\xff" * 10) < command_id(moment + timedelta(milliseconds=1), bytes(10))
 
 
 @reproducible
