@@ -17,6 +17,7 @@ from payflow.psp.adyen.connector import AdyenConnector, connect
 from payflow.psp.connector import PspCall
 from server.connectors import ConnectorSettings
 from tests.adyen_double.__main__ import API_KEY, HMAC_KEY, MERCHANT_ACCOUNT
+from tests.ports import free_port
 from tests.waiting import WAIT_S, wait_until
 
 # No time-out of a connector that is to be answered is this short.
@@ -170,8 +171,8 @@ class AdyenDouble:
 
 @contextmanager
 def running_adyen_double(*options: str, port: int = 0) -> Iterator[AdyenDouble]:
-    """Runs a double with further command line options; with port 0 the system chooses one."""
-    command = [sys.executable, "-m", "tests.adyen_double", "--port", str(port), *options]
+    """Runs a double with further command line options; with port 0 on a free one."""
+    command = [sys.executable, "-m", "tests.adyen_double", "--port", str(port or free_port()), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
