@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from tests.ports import free_port
 from tests.waiting import WAIT_S
 
 Act = Callable[[socket.socket], None]
@@ -59,6 +60,7 @@ class Script:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: list[socket.socket] = []
+        self._ends = False
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def _serve(self) -> None:
@@ -68,7 +70,10 @@ class Script:
             except OSError:
                 break
             self._open.append(connection)
-            self._answer(connection)
+            if self._ends:
+                break
+            with suppress(OSError):  # whoever asked has gone
+                self._answer(connection)
         self._listener.close()
 
     def _answer(self, connection: socket.socket) -> None:
@@ -87,14 +92,13 @@ class Script:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for connection in self._open:
+        self._ends = True
+        for one in (self._listener, *self._open):
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-            connection.close()
+                one.shutdown(socket.SHUT_RDWR)
         self._thread.join(WAIT_S)
-        self._listener.close()
+        for one in (self._listener, *self._open):
+            one.close()
         assert not self._thread.is_alive()
 
 
@@ -115,6 +119,5 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def unused_url() -> str:
-    """An address that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+    """An address that nobody listens on, nor will, as they may on a port that the system gives out."""
+    return f"http://127.0.0.1:{free_port()}"

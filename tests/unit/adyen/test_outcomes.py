@@ -40,6 +40,7 @@ from tests.adyen_answers import (
 )
 from tests.adyen_doubles import connected, modification, settings_for
 from tests.scripted_psp import Act, Script, answer, close, http, unused_url
+from tests.waiting import wait_until
 
 
 def test_an_authorized_payment() -> None:
@@ -291,6 +292,7 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
 
     with scripted(silence, timeout="1s") as (script, connector):
         outcome = connector.execute(CALL)
+        wait_until(lambda: len(script.requests) == 1)
     assert isinstance(outcome, Unknown)
     assert not outcome.repeatable
     assert len(script.requests) == 1

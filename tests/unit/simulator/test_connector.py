@@ -216,7 +216,7 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
 @pytest.mark.parametrize("act", [dribble, dribble_headers])
 def test_a_slow_answer_is_bounded_as_a_whole(act: Act) -> None:
     with Script([act]) as script:
-        hasty = Transport(script.url, timeout_s=0.3)
+        hasty = Transport(script.url, timeout_s=1.5)
         assert isinstance(hasty.post("/capture", b"{}"), NoReply), "it waited for the whole of it"
         hasty.close()
 
