@@ -35,6 +35,10 @@ quietly() {
     fi
 }
 
+# A package index that is away for a moment is asked again, for a minute or so.
+export PIP_RETRIES="${PIP_RETRIES:-8}" PIP_DEFAULT_TIMEOUT="${PIP_DEFAULT_TIMEOUT:-60}"
+export UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-6}" UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-60}"
+
 from_pypi() { .venv/bin/python -m pip install --disable-pip-version-check "$@"; }
 
 with_uv() { from_pypi --only-binary :all: 'uv>=0.9,<1' && .venv/bin/uv pip install --python .venv/bin/python "$@"; }
