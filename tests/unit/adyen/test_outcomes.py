@@ -292,10 +292,13 @@ def test_silence_is_unknown_after_the_time_out_and_not_repeated() -> None:
 
     with scripted(silence, timeout="1s") as (script, connector):
         outcome = connector.execute(CALL)
-        wait_until(lambda: len(script.requests) == 1)
-    assert isinstance(outcome, Unknown)
-    assert not outcome.repeatable
-    assert len(script.requests) == 1
+        wait_until(lambda: isinstance(outcome, NotExecuted) or len(script.requests) == 1)
+    if script.requests:
+        assert isinstance(outcome, Unknown)
+        assert not outcome.repeatable
+    else:  # the machine stood still until it was too late to send anything
+        assert failure_code(outcome) == "psp_unreachable"
+    assert len(script.requests) <= 1
 
 
 def test_a_long_answer_is_bounded() -> None:

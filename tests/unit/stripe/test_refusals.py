@@ -81,10 +81,13 @@ def test_silence_is_unknown_and_not_repeated(call: PspCall) -> None:
 
     with scripted(silence, timeout_s=SILENCE_S) as (script, connector):
         outcome = connector.execute(call)
-        wait_until(lambda: len(script.requests) == 1)
-    assert isinstance(outcome, Unknown)
-    assert not outcome.repeatable
-    assert len(script.requests) == 1
+        wait_until(lambda: isinstance(outcome, NotExecuted) or len(script.requests) == 1)
+    if script.requests:
+        assert isinstance(outcome, Unknown)
+        assert not outcome.repeatable
+    else:  # the machine stood still until it was too late to send anything
+        assert outcome == not_executed("psp_unreachable")
+    assert len(script.requests) <= 1
 
 
 @pytest.mark.parametrize("call", CALLS)
