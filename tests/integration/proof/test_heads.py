@@ -64,9 +64,9 @@ def database(booked: Database) -> Database:
 def _publish(database: Database, place: Place, seconds: Iterable[float] = count(0, 100)) -> None:
     """Everything that is to be published."""
     clock = iter(seconds)
-    publisher = HeadPublisher(
-        HeadCursor(database.application_url, place.topic), place.open_publisher, now_s=lambda: next(clock)
-    )
+    cursor = HeadCursor(database.application_url, place.topic)
+    wait_until(cursor.is_ours)  # PostgreSQL may take a while to see that the one before has gone
+    publisher = HeadPublisher(cursor, place.open_publisher, now_s=lambda: next(clock))
     # Once too often, because the round that finds out what was lost may not be the one that publishes.
     for _ in range(3):
         while publisher.round():
