@@ -10,22 +10,27 @@ import pytest
 from tests.databases import Database
 from tests.http_payments import HttpCaller
 from tests.ledger_caller import LedgerCaller, opened_books
+from tests.patient_server import PATIENT
 from tests.payments import Caller
 from tests.stack import Stack, running_stack
+
+# No PSP is taken for silent because the machine is slow.
+PSP_TIMEOUT = "60s"
 
 
 @pytest.fixture(scope="package")
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
-    with running_stack(new_database(), tmp_path_factory.mktemp("api"), REDIS_URL=valkey_url) as running:
+    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": PSP_TIMEOUT}
+    with running_stack(new_database(), tmp_path_factory.mktemp("api"), **settings) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def address(stack: Stack) -> str:
     """Where the gRPC server listens."""
-    return stack.serve()
+    return stack.serve(PATIENT)
 
 
 @pytest.fixture(scope="package")

@@ -9,10 +9,10 @@ import pytest
 
 from payflow.v1 import merchant_pb2
 from tests.http_payments import HttpCaller
+from tests.patient_server import PATIENT
 from tests.payments import ApiError, Caller
 from tests.stack import Stack
 
-PATIENT = ("-m", "tests.patient_server")
 LIMIT = 6
 INTERVAL_S = 3600 / LIMIT
 
