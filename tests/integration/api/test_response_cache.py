@@ -19,13 +19,14 @@ from payflow.store.redis import optional_redis
 from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process
+from tests.patience import WITH_REDIS, be_patient
+from tests.patient_server import PATIENT, PATIENT_WITH_POSTGRES
 from tests.payments import Caller, Reply
 from tests.stack import Stack
 from tests.valkey import running_valkey
 from tests.waiting import WAIT_S, wait_until
 
 CALLS = 20
-PATIENT = ("-m", "tests.patient_server")
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_an_older_copy_under_the_same_key_is_not_believed(
     copies: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optional_redis, "TIMEOUT_S", WAIT_S)
+    be_patient(WITH_REDIS, monkeypatch.setattr)
     with in_process(database, tmp_path, REDIS_URL=valkey.connection_url) as payflow:
         caller = payflow.caller
         first = refunded_and_copied(copies, caller, "key")
@@ -164,13 +165,14 @@ def test_an_older_copy_under_the_same_key_is_not_believed(
 def test_a_cache_that_is_killed_and_comes_back_empty(
     stack: Stack, valkey: ValkeyServer, copies: redis.Redis, caller: Caller
 ) -> None:
-    refunds = {f"before-{number}": refund(caller, f"before-{number}").message for number in range(CALLS)}
+    before = [f"before-{number}" for number in range(CALLS)]
+    refunds = {key: refunded_and_copied(copies, caller, key) for key in before}
     valkey.stop(WAIT_S)
     for number in range(CALLS):
         refunds[f"during-{number}"] = refund(caller, f"during-{number}").message
     assert_replays(caller, refunds)
     valkey.start(WAIT_S)
-    assert copies.keys("payflow:response:*") == []
+    assert not copies.exists(*(name_of(caller, key) for key in before))
     assert_replays(caller, refunds)
     wait_until_copying(copies, caller)
 
@@ -183,9 +185,9 @@ def assert_replays(caller: Caller, refunds: dict[str, Any]) -> None:
 def test_a_cache_that_hangs_is_left_alone(stack: Stack) -> None:
     """It takes connections and never says a word. Who asks and who copies each find out for themselves."""
     with socket.create_server(("127.0.0.1", 0), backlog=1_000) as silent:
-        address = stack.serve(REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        address = stack.serve(PATIENT_WITH_POSTGRES, REDIS_URL=f"redis://127.0.0.1:{silent.getsockname()[1]}")
         with Caller(address, f"merchant_{uuid4().hex}") as caller:
-            started = time.monotonic()
             refunds = {f"key-{n}": refund(caller, f"key-{n}").message for n in range(CALLS)}
             assert_replays(caller, refunds)
             rests = 1 + (time.monotonic() - started) / optional_redis.REST_S
