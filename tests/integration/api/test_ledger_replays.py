@@ -16,6 +16,7 @@ from tests.integration.api.refusals import http_refusal, over_grpc, over_http, p
 from tests.ledger_caller import LedgerCaller
 from tests.payments import ApiError
 from tests.stack import Stack
+from tests.waiting import WAIT_S
 
 KEY = "one-key"
 # Enough that maps, which have no order of their own, are not in the same order twice by luck.
@@ -86,7 +87,7 @@ def send(books: LedgerCaller, change: Change) -> tuple[bytes, bool]:
     rpc = RPCS[change.rpc]
     method: Any = books.channel.unary_unary(rpc.path, bytes, bytes)
     payload = payload_of(rpc, grpc_form(change.request))
-    answer, call = method.with_call(payload, metadata=(("idempotency-key", KEY),), timeout=30)
+    answer, call = method.with_call(payload, metadata=(("idempotency-key", KEY),), timeout=WAIT_S)
     return answer, ("idempotent-replayed", "true") in [tuple(item) for item in call.trailing_metadata()]
 
 
