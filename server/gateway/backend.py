@@ -15,6 +15,8 @@ from grpc_health.v1 import health_pb2
 from server.gateway.limits import Limits
 
 _RECONNECT_BACKOFF_MAX_MS = 1_000
+# gRPC's own: a server that is there, but has no processor to greet with, is not taken for one that is down.
+_CONNECT_TIMEOUT_MS = 20_000
 _KEEPALIVE_MS = 30_000
 _KEEPALIVE_TIMEOUT_MS = 5_000
 _CONNECTIONS_PER_PROCESS = 4
@@ -75,7 +77,7 @@ def _open_channel(target: str, limits: Limits) -> grpc.aio.Channel:
         target,
         options=[
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", _RECONNECT_BACKOFF_MAX_MS),
+            ("grpc.min_reconnect_backoff_ms", _CONNECT_TIMEOUT_MS),
             ("grpc.max_reconnect_backoff_ms", _RECONNECT_BACKOFF_MAX_MS),
             ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
             ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
