@@ -116,7 +116,7 @@ class FakeApplication:
 
     @property
     def psp_timeout_s(self) -> float:
-        return 10.0
+        return WAIT_S
 
     def ready(self) -> bool:
         if not self.is_ready:

@@ -225,10 +225,19 @@ def test_processes_that_cannot_start_say_why_and_are_not_tried_again(start: Star
 
 
 def test_a_reserved_port_is_nobody_elses_and_free_again_when_it_is_released() -> None:
-    reservation = PortReservation("127.0.0.1", 0)
+    # Not one of those that the system gives to whoever asks for any.
+    reservation = PortReservation("127.0.0.1", free_port())
     with pytest.raises(PortInUse):
         PortReservation("127.0.0.1", reservation.number)
     reservation.release()
     again = PortReservation("127.0.0.1", reservation.number)
     assert again.number == reservation.number
     again.release()
+
+
+def test_a_port_is_found_where_any_will_do() -> None:
+    reservation = PortReservation("127.0.0.1", 0)
+    assert reservation.number > 0
+    with pytest.raises(PortInUse):
+        PortReservation("127.0.0.1", reservation.number)
+    reservation.release()
