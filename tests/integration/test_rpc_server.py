@@ -27,6 +27,8 @@ from tests.rpc_application import SECRET, FakeApplication, Intents
 from tests.waiting import WAIT_S, wait_until
 
 GET = "/payflow.v1.PaymentIntentService/GetPaymentIntent"
+# What the caller gives a call, where that matters: less than the server would.
+TIMEOUT_S = 20
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -116,17 +118,18 @@ def busy_threads(server: Running, threads: int) -> Iterator[None]:
 
 def test_the_call_context_is_what_the_caller_sent(server: Running) -> None:
     traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    assert Settings().api_timeout_s > TIMEOUT_S
     asked_at = time.monotonic()
     answer, call = server.intents.GetPaymentIntent.with_call(
         GetPaymentIntentRequest(id="x"),
         metadata=(("x-correlation-id", "order-1"), ("traceparent", traceparent)),
-        timeout=10,
+        timeout=TIMEOUT_S,
     )
     took_s = time.monotonic() - asked_at
     assert trailers(call) == {"x-correlation-id": "order-1"}
     seen = dict(answer.metadata)
     # gRPC rounds the time-out up on the wire.
-    assert abs(float(seen.pop("deadline")) - (asked_at + 10)) < took_s + 1
+    assert abs(float(seen.pop("deadline")) - (asked_at + TIMEOUT_S)) < took_s + 1
     assert seen == {
         "correlation_id": "order-1",
         "traceparent": traceparent,
@@ -323,7 +326,10 @@ def test_health_of_every_service_follows_readiness(server: Running) -> None:
     services = ("", "grpc.health.v1.Health", "payflow.v1.PaymentIntentService", "payflow.v1.LedgerService")
     health = health_pb2_grpc.HealthStub(server.channel)
     monitor = ReadinessMonitor(
-        server.application.ready, lambda serving: server.health.show(serving=serving), interval_s=0.1
+        server.application.ready,
+        lambda serving: server.health.show(serving=serving),
+        interval_s=0.1,
+        timeout_s=WAIT_S,
     )
 
     def statuses() -> set[int]:
@@ -366,7 +372,7 @@ def test_a_readiness_check_that_hangs_is_a_no_and_is_not_asked_twice() -> None:
     monitor = ReadinessMonitor(ready, shown.append, interval_s=0.05, timeout_s=0.1)
     monitor.start()
     try:
-        wait_until(lambda: len(shown) >= 2)
+        wait_until(lambda: len(shown) >= 2 and bool(asked))
         assert (shown[:2], len(asked)) == ([False, False], 1)
         release.set()
         wait_until(lambda: shown[-1])
