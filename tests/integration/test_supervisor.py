@@ -171,6 +171,8 @@ def test_a_request_to_stop_ends_the_wait_for_a_process(bench: Bench) -> None:
 
 def test_a_process_that_is_killed_is_started_again(bench: Bench) -> None:
     bench.supervisor.start(bench.command("worker", SLEEPS))
+    # The kernel tells its parent a moment before it shows its arguments.
+    wait_until(lambda: "worker" in bench.pids())
     first = bench.pids()["worker"]
     os.kill(first, signal.SIGKILL)
 
