@@ -13,6 +13,7 @@ from payflow.v1 import ledger_pb2 as pb
 from tests.books import assert_books_right
 from tests.databases import Database
 from tests.http_payments import HttpCaller
+from tests.identifiers import never_given
 from tests.in_process import InProcess, in_process, served
 from tests.integration.api.ledger_refusals import nothing_written, refused
 from tests.ledger_caller import LedgerCaller, Line, opened_books
@@ -143,7 +144,7 @@ def test_what_is_not_there_is_not_found(
     books: LedgerCaller, http: HttpCaller, stack: Stack, address: str, rpc: str
 ) -> None:
     hold = books.hold(("cash", 30), ("owed", -30))
-    never = hold.id[:-8] + "00" + hold.id[-6:]
+    never = never_given(hold.id)
     with opened_books(address, f"{books.merchant_id}_other") as others, nothing_written(stack):
         for identifier in (never, "txn_1", "cash"):
             assert refused(books, http, rpc, {"id": identifier}).reason == "NOT_FOUND"

@@ -10,6 +10,7 @@ import pytest
 
 from payflow.v1 import ledger_pb2 as pb
 from tests.http_payments import HttpCaller
+from tests.identifiers import never_given
 from tests.integration.api.ledger_refusals import CODES, nothing_written
 from tests.integration.api.refusals import Refusal, Rpc, over_grpc, over_http, payload_of
 from tests.ledger_caller import LedgerCaller, opened_books
@@ -140,7 +141,7 @@ def things(shop: LedgerCaller, address: str) -> dict[str, str]:
         "merchant": shop.merchant_id,
         "foreigner": foreigner.merchant_id,
         "transaction": transaction_id,
-        "never": f"{transaction_id[:-9]}000{transaction_id[-6:]}",
+        "never": never_given(transaction_id),
         "token": token,
     }
 
