@@ -137,7 +137,7 @@ def _changed(data: st.DataObject, proof: Json) -> Json:
     return changed
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_the_script_refuses_a_proof_with_any_byte_changed(
     proof: Json, key_file: Path, data: st.DataObject
