@@ -13,17 +13,18 @@ from tests.ledger_caller import LedgerCaller, opened_books
 from tests.patient_server import PATIENT
 from tests.payments import Caller
 from tests.stack import Stack, running_stack
+from tests.waiting import WAIT_S
 
-# No PSP is taken for silent because the machine is slow.
-PSP_TIMEOUT = "60s"
+# No PSP is taken for silent, and no call for lost, because the machine is slow.
+TIMEOUTS = {"SIMULATOR_TIMEOUT": "60s", "API_TIMEOUT": f"{WAIT_S:g}s"}
 
 
 @pytest.fixture(scope="package")
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
-    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": PSP_TIMEOUT}
-    with running_stack(new_database(), tmp_path_factory.mktemp("api"), **settings) as running:
+    directory = tmp_path_factory.mktemp("api")
+    with running_stack(new_database(), directory, REDIS_URL=valkey_url, **TIMEOUTS) as running:
         yield running
 
 
