@@ -11,6 +11,7 @@ from hypothesis.internal.conjecture import providers
 from payflow.store.schema import migrate
 from tests.databases import Database, make_copy
 from tests.ports import free_port
+from tests.real_seconds import be_patient
 from tests.services import PostgresServer, embedded_postgres, running_postgres
 from tests.tansu import running_tansu
 from tests.valkey import running_valkey
@@ -67,3 +68,7 @@ def kafka_brokers() -> Iterator[str]:
     """A Kafka-compatible broker for the whole run, as KAFKA_BROKERS; a test has topics of its own."""
     with running_tansu(free_port()) as addresses:
         yield addresses
+
+
+def pytest_configure() -> None:
+    be_patient()

@@ -13,6 +13,7 @@ from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.merchant_webhooks import Sending
+from tests.real_seconds import be_patient
 
 
 class DyingQueue(DeliveryQueue):
@@ -25,6 +26,7 @@ class DyingQueue(DeliveryQueue):
 
 
 if __name__ == "__main__":
+    be_patient()
     core = Core(Settings.from_environment(os.environ))
     sending = Sending(core.ports, DyingQueue(core.writes), WebhookPost(allows_private=True))
     sending.due()

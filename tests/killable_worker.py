@@ -18,6 +18,7 @@ from payflow.store.webhooks.queue import WebhookQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.process import run
+from tests.real_seconds import be_patient
 from tests.signed_webhooks import SigningConnector
 from tests.turned_clock import ShiftedClock
 from tests.webhook_stack import ACME
@@ -66,4 +67,5 @@ def _die() -> NoReturn:
 
 
 if __name__ == "__main__":
+    be_patient()
     sys.exit(run(Settings.from_environment(os.environ), WorkersCore))

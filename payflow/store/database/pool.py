@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection
@@ -20,6 +20,7 @@ LIMIT_TIME = "SELECT set_config('statement_timeout', %s, false)"
 TIME_LIMITS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0)
 
 CONNECT_TIMEOUT_S = 3
+WAIT_MAX_S = 2.0
 
 Rows = list[dict[str, Any]]
 
@@ -44,7 +45,7 @@ class PoolLimits:
     connections_max: int = 25
     connections_idle_max: int = 10
     lifetime_max_s: float = 300.0
-    wait_max_s: float = 2.0
+    wait_max_s: float = field(default_factory=lambda: WAIT_MAX_S)
     waiting_max: int = 500
     statement_max_s: float = 30.0
 

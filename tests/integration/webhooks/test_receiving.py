@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -282,7 +283,9 @@ def test_a_delivery_is_one_insert_and_waits_for_no_worker(
     assert {(row["state"], row["tries"]) for row in rows} == {("PENDING", 0)}
 
 
-def test_a_database_that_is_away_makes_the_psp_send_again(stack: WebhookStack) -> None:
+def test_a_database_that_is_away_makes_the_psp_send_again(
+    stack: WebhookStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert stack.send(line("away-1")).status == 200
     name = stack.database.owner_url.partition("?")[0].rpartition("/")[2]
     allow = "ALTER DATABASE {} ALLOW_CONNECTIONS {}"
@@ -292,7 +295,10 @@ def test_a_database_that_is_away_makes_the_psp_send_again(stack: WebhookStack) -
         connection.execute(allow.format(name, "false").encode())
         try:
             connection.execute(cut, [name])
-            refused = stack.send(line("away-2"))
+            with monkeypatch.context() as impatient:
+                for pool in (stack.core.pool, stack.core.writes):
+                    impatient.setattr(pool, "_limits", replace(pool._limits, wait_max_s=0.5))
+                refused = stack.send(line("away-2"))
         finally:
             connection.execute(allow.format(name, "true").encode())
     assert refused.error == (503, "UNAVAILABLE", "DATABASE_UNAVAILABLE")
