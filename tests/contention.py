@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from payflow.domain.intent.state import PaymentIntent
-from payflow.store.commit.committer import Committer
+from payflow.store.commit.committer import CommitLimits, Committer
 from payflow.store.commit.metrics import BATCH_RETRIES, BATCHES
+from tests.real_seconds import be_patient
 from tests.submissions import KEY_TTL, LEASE, Till, attempt_of, captured, commit
 
 AMOUNT = 1_000
 FEE = 30
 REFUNDED = 400
 PAYERS = 4
+# Whoever stands still for seconds in the middle of a transaction makes the others try again and again.
+LIMITS = CommitLimits(tries_max=1_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ def hammer(url: str, merchant_id: str, name: int, payments: int, lane: int = 0) 
 
     Committers of one ``lane`` take turns, and of different lanes run into each other.
     """
-    pipeline = Committer(url, lease=LEASE, key_ttl=KEY_TTL, lane=lane)
+    be_patient()
+    pipeline = Committer(url, lease=LEASE, key_ttl=KEY_TTL, limits=LIMITS, lane=lane)
     pipeline.start()
     tills = [Till(merchant_id, name * payments + number) for number in range(payments)]
     with ThreadPoolExecutor(PAYERS) as executor:
