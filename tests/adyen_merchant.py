@@ -26,11 +26,12 @@ class Merchant:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                merchant.refused += merchant.away
-                if not merchant.away:
+                away = merchant.away  # once: what is answered is what was done
+                merchant.refused += away
+                if not away:
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     merchant.deliveries.append(Delivery(headers, body))
-                self.send_response(503 if merchant.away else 200)
+                self.send_response(503 if away else 200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
