@@ -11,7 +11,8 @@ from tests.adyen_double.notifications import delivery
 from tests.adyen_double.store import Store, Webhook
 
 POLL_S = 0.02
-TIMEOUT = aiohttp.ClientTimeout(total=10)
+# Whoever is only slow is not sent the same twice.
+TIMEOUT = aiohttp.ClientTimeout(total=120)
 NOBODY = 0
 
 
