@@ -68,13 +68,18 @@ class MerchantReceiver:
         return 500 if arrival.content["type"] in self.refused_types else self.status
 
 
+class _Server(ThreadingHTTPServer):
+    # As many as there are senders: who finds the queue full comes again after seconds.
+    request_queue_size = 128
+
+
 @contextmanager
 def merchant_receiver(
     tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
 ) -> Iterator[MerchantReceiver]:
     """Listens on a port of its own until the block ends; with ``tls``, over https at the name ``host``."""
     receiver = MerchantReceiver()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(receiver)) as server:
+    with _Server(("127.0.0.1", 0), _handler(receiver)) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
         receiver.url = f"{'https' if tls else 'http'}://{host}:{server.server_port}/payflow"
