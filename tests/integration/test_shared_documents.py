@@ -39,6 +39,8 @@ class Process:
 
     def close(self) -> None:
         self.documents.close()
+        # Or it would connect again behind the end.
+        self.documents._thread.join(WAIT_S)
         self.redis.close()
 
 
@@ -63,7 +65,7 @@ def two(valkey_url: str, name: str) -> Iterator[tuple[Process, Process]]:
 
 @pytest.fixture
 def client(valkey_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(valkey_url) as one:
+    with redis.Redis.from_url(valkey_url, socket_timeout=WAIT_S) as one:
         yield one
 
 
@@ -110,6 +112,8 @@ def test_a_document_is_read_before_its_first_use_and_then_kept_up_to_date(
     first.documents.observe("key", 5)
     assert first.documents.view("key") == Tally(5, 1)
     wait_until(lambda: second.documents.view("key") == Tally(5, 1))
+    # A change is told of right behind the moment at which it can be seen.
+    wait_until(lambda: len(second.changes) >= 2)
     assert [ours for *_, ours in second.changes] == [False, False]
 
 
@@ -120,15 +124,22 @@ def test_what_makes_no_sense_is_passed_over_and_written_over(
     first, second = two
     first.documents.observe("key", 3)
     wait_until(lambda: second.documents.view("key") == Tally(3))
-    client.delete(f"payflow:{name}:key")
-    if nonsense == "a list":
-        client.rpush(f"payflow:{name}:key", "x")
-    elif nonsense != "gone":
-        client.set(f"payflow:{name}:key", nonsense)
+    put(client, f"payflow:{name}:key", nonsense)
     wait_until(lambda: holds(client, f"payflow:{name}:key", b'{"count":3,"marks":0}', first))
     second.documents.observe("key", 1)
     wait_until(lambda: first.documents.view("key") == second.documents.view("key") == Tally(4))
     assert 0 < client.pttl(f"payflow:{name}:key") <= EXPIRY_S * 1000
+
+
+def put(client: redis.Redis, key: str, nonsense: bytes | str) -> None:
+    """At once: whoever saw that it was gone would write it again in between."""
+    with client.pipeline() as pipeline:
+        pipeline.delete(key)
+        if nonsense == "a list":
+            pipeline.rpush(key, "x")
+        elif nonsense != "gone":
+            pipeline.set(key, nonsense)
+        pipeline.execute()
 
 
 def holds(client: redis.Redis, key: str, value: bytes, user: Process) -> bool:
