@@ -36,7 +36,7 @@ class ToldClock:
 
 @pytest.fixture
 def client(valkey_url: str) -> Iterator[redis.Redis]:
-    with redis.Redis.from_url(valkey_url) as one:
+    with redis.Redis.from_url(valkey_url, socket_timeout=WAIT_S) as one:
         yield one
 
 
@@ -50,7 +50,7 @@ def shared(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Optiona
 
 
 def test_the_script_and_the_pure_function_agree_step_by_step(valkey_url: str) -> None:
-    with redis.Redis.from_url(valkey_url) as client:
+    with redis.Redis.from_url(valkey_url, socket_timeout=WAIT_S) as client:
 
         @settings(max_examples=60)
         @given(limit=LIMITS, steps=STEPS)
