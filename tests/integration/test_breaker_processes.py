@@ -39,6 +39,7 @@ def two(valkey: ValkeyServer, simulator: Simulator) -> Iterator[Two]:
     environment = {
         "REDIS_URL": valkey.connection_url,
         "SIMULATOR_URL": simulator.url,
+        "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
         "CB_FAILURE_THRESHOLD": f"{FAILURES}",
         "CB_SUCCESS_THRESHOLD": f"{PROBES}",
         "CB_TIMEOUT": f"{TIMEOUT_S}s",
