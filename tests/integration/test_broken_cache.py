@@ -40,9 +40,11 @@ def speaking(nonsense: bytes) -> Iterator[str]:
                     return
                 threading.Thread(target=answer, args=(connection,), daemon=True).start()
 
-        threading.Thread(target=accept, daemon=True).start()
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
+        accepting.join(WAIT_S)
 
 
 @pytest.fixture
