@@ -19,7 +19,8 @@ def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
     directory: Path = tmp_path_factory.mktemp("stack")
-    with running_stack(new_database(), directory, REDIS_URL=valkey_url) as running:
+    environment = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": "60s"}
+    with running_stack(new_database(), directory, **environment) as running:
         yield running
 
 
