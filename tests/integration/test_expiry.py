@@ -18,7 +18,7 @@ from tests.in_process import KEY_TTL_S, LEASE_S, InProcess, in_process
 from tests.payments import ApiError, Reply
 from tests.waiting import WAIT_S
 
-TTL_S = 60
+TTL_S = 600
 PAYABLE = "sys:merchant_payable:simulator:USD"
 KEYS = 8
 BATCH_MAX = 3
