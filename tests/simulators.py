@@ -33,11 +33,11 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from msgspec import json
-from payflow.psp.simulator import network, process
+from payflow.psp.simulator import network, process, sender
 from payflow.psp.simulator.behaviour import Behaviour
 from payflow.psp.simulator.sender import Receiver
 path, port, silence_s, behaviour, *receiver = sys.argv[1:]
-process.SHUTDOWN_TIMEOUT_S = 600
+process.SHUTDOWN_TIMEOUT_S = sender.TIMEOUT_S = 600
 network.SILENCE_MAX_S = float(silence_s)
 behaviour = json.decode(behaviour, type=Behaviour)
 receiver = Receiver(*receiver) if receiver else None
@@ -115,6 +115,13 @@ class Simulator:
         url = f"{self.url}/payments/{payment_id}/complete"
         response = urllib3.request("POST", url, json={"succeeds": succeeds}, retries=False)
         return cast(dict[str, Any], response.json())
+
+    def catch_up(self) -> None:
+        """Waits until it has read what was sent to it before, over whatever connections."""
+        for _ in range(2):
+            # A connection of its own is accepted behind theirs.
+            with urllib3.PoolManager(retries=False) as pool:
+                assert pool.request("GET", f"{self.url}/health").status == 200
 
     def pause(self) -> None:
         """Stops it in the middle of whatever it does; what is sent to it waits."""
