@@ -50,8 +50,8 @@ reached: Counter[str] = Counter()
 class BreakerMachine(RuleBasedStateMachine):
     """One process, whose clock is right."""
 
-    @initialize(limits=RULES, half_open=st.booleans())
-    def start(self, limits: BreakerRules, half_open: bool) -> None:
+    @initialize(limits=RULES, half_open=st.booleans(), reports=st.lists(VERDICTS, max_size=2))
+    def start(self, limits: BreakerRules, half_open: bool, reports: list[Verdict]) -> None:
         self.limits = limits
         self.breaker = Breaker()
         self.model = BreakerModel(limits)
@@ -61,6 +61,8 @@ class BreakerMachine(RuleBasedStateMachine):
         if half_open:
             self.the_psp_is_down_and_its_time_out_passes()
             self.calls_want_through(limits.success_threshold)
+            for verdict in reports:
+                self.a_probe_reports(verdict, 0)
 
     @rule(tenths=st.integers(1, 100))
     def time_passes(self, tenths: int) -> None:
