@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from payflow.psp.simulator.psp import Psp
 from payflow.psp.simulator.sender import Receiver, Sender
@@ -29,16 +30,18 @@ class Background:
                 self._woken.clear()
                 while self._psp.settling.settle_next():
                     await asyncio.sleep(0)  # requests have their turn in between
+                # Before anything is sent: what falls due after that is not to be slept through.
+                looked_at = self._psp.controls.now()
                 if sender:
                     sender.send_due()
-                await self._until_due()
+                await self._until_due(looked_at)
         finally:
             if sender:
                 await sender.close()
 
-    async def _until_due(self) -> None:
+    async def _until_due(self, looked_at: datetime) -> None:
         now = self._psp.controls.now()
-        times = (self._psp.schedule.next_due_at(), self._psp.deliveries.next_due_at(now))
+        times = (self._psp.schedule.next_due_at(), self._psp.deliveries.next_due_at(looked_at))
         waits_s = [(time - now).total_seconds() for time in times if time is not None]
         try:
             async with asyncio.timeout(min([SLEEP_MAX_S, *waits_s])):
