@@ -26,7 +26,7 @@ def stack(
 
 @pytest.fixture(scope="module")
 def caller(stack: Stack) -> Iterator[Caller]:
-    with Caller(stack.serve()) as one:
+    with Caller(stack.serve(("-m", "tests.patient_server"))) as one:
         yield one
 
 
