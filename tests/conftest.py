@@ -10,8 +10,8 @@ from hypothesis.internal.conjecture import providers
 
 from payflow.store.schema import migrate
 from tests.databases import Database, make_copy
+from tests.patience import be_patient
 from tests.ports import free_port
-from tests.real_seconds import be_patient
 from tests.services import PostgresServer, embedded_postgres, running_postgres
 from tests.tansu import running_tansu
 from tests.valkey import running_valkey

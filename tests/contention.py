@@ -9,7 +9,7 @@ from functools import partial
 from payflow.domain.intent.state import PaymentIntent
 from payflow.store.commit.committer import CommitLimits, Committer
 from payflow.store.commit.metrics import BATCH_RETRIES, BATCHES
-from tests.real_seconds import be_patient
+from tests.patience import be_patient
 from tests.submissions import KEY_TTL, LEASE, Till, attempt_of, captured, commit
 
 AMOUNT = 1_000

@@ -13,7 +13,7 @@ from payflow.store.merchant_webhooks.delivery_queue import DeliveryQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.merchant_webhooks import Sending
-from tests.real_seconds import be_patient
+from tests.patience import be_patient
 
 
 class DyingQueue(DeliveryQueue):

@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-import pytest
-
 from payflow.commands.ports import Ports
 from payflow.domain.clock import Clock
 from payflow.domain.psp_outcome import Outcome, Unknown
@@ -22,7 +20,6 @@ from server.wiring import Core, PayFlowApplication
 from server.worker.recovery import Recovery
 from tests.breakers import NEVER_OPENS
 from tests.databases import Database
-from tests.patience import WITH_POSTGRES, be_patient
 from tests.payments import Caller
 from tests.ports import free_port
 from tests.simulators import Simulator, running_simulator
@@ -142,8 +139,7 @@ def in_process(database: Database, directory: Path, **environment: str) -> Itera
     """Everything is closed behind it. What the PSP leaves unanswered is a time-out at once: nobody waits."""
     data = directory / "simulator.sqlite"
     clock = TurnedClock()
-    with ExitStack() as simulators, pytest.MonkeyPatch.context() as patch:
-        be_patient(WITH_POSTGRES, patch.setattr)
+    with ExitStack() as simulators:
         simulator = simulators.enter_context(running_simulator(data, silence_s=0))
         settings = Settings.from_environment(
             {

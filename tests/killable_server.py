@@ -27,6 +27,7 @@ from payflow.psp.connector import Connector, PspCall
 from server.config import Settings
 from server.rpc.process import serve
 from server.wiring import Core, PayFlowApplication
+from tests.patience import be_patient
 from tests.turned_clock import ShiftedClock
 from tests.wrapped_connector import WrappedConnector
 
@@ -108,4 +109,5 @@ def _kill() -> None:
 
 
 if __name__ == "__main__":
+    be_patient()
     sys.exit(serve(Settings.from_environment(os.environ), build_application))

@@ -18,7 +18,7 @@ from payflow.store.webhooks.queue import WebhookQueue
 from server.config import Settings
 from server.wiring import Core
 from server.worker.process import run
-from tests.real_seconds import be_patient
+from tests.patience import be_patient
 from tests.signed_webhooks import SigningConnector
 from tests.turned_clock import ShiftedClock
 from tests.webhook_stack import ACME

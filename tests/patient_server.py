@@ -1,20 +1,22 @@
-"""``payflow serve``, but it waits for its databases as long as it takes: a busy machine makes no misses."""
+"""``payflow serve``, but it waits for PostgreSQL as long as it takes, and for Redis if it is told so."""
 
 from __future__ import annotations
 
 import sys
 from typing import Final
 
+from payflow.store.redis import optional_redis
 from server.cli.process_settings import process_settings
 from server.rpc.process import serve
 from server.wiring import build_application
-from tests.patience import WITH_POSTGRES, WITH_REDIS, be_patient
+from tests.patience import be_patient
+from tests.waiting import WAIT_S
 
-PATIENT: Final = ("-m", "tests.patient_server", "postgres", "redis")
-PATIENT_WITH_POSTGRES: Final = PATIENT[:-1]
+PATIENT_WITH_POSTGRES: Final = ("-m", "tests.patient_server")
+PATIENT: Final = (*PATIENT_WITH_POSTGRES, "redis")
 
 if __name__ == "__main__":
-    for name, values in (("postgres", WITH_POSTGRES), ("redis", WITH_REDIS)):
-        if name in sys.argv:
-            be_patient(values)
+    be_patient()
+    if "redis" in sys.argv:
+        optional_redis.TIMEOUT_S = WAIT_S
     sys.exit(serve(process_settings(), build_application))

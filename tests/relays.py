@@ -28,7 +28,7 @@ from payflow.v1 import events_pb2
 from server.worker import loops
 from server.worker.loops import Loop
 from server.worker.relay import EVENTS_MAX, EVERY_S, build_relay
-from tests.databases import Database
+from tests.databases import Database, wait_for_others
 from tests.kafka_clients import admin
 from tests.waiting import WAIT_S, wait_until
 
@@ -47,23 +47,6 @@ INSERT_MERCHANT = """
     INSERT INTO merchants VALUES (%s, %s, %s, '', 'TEST', 1, now(), now()) ON CONFLICT DO NOTHING
 """
 
-# Not the test's own: of another database, whose process may be about to end, or of an autovacuum.
-OPEN_TO_OTHERS = """
-    SELECT FROM pg_stat_activity
-    WHERE backend_xid IS NOT NULL
-      AND (datname IS DISTINCT FROM current_database() OR backend_type <> 'client backend')
-"""
-
-# They give up where a test says so, and on no machine before that.
-PATIENCE = (
-    "payflow.events.relay.leases.DATABASE_TIMEOUT_S",
-    "payflow.events.relay.progress.DATABASE_TIMEOUT_S",
-    "payflow.events.relay.redis_publisher.TIMEOUT_S",
-    "payflow.events.relay.relay.DATABASE_TIMEOUT_S",
-    "payflow.events.relay.retries.DATABASE_TIMEOUT_S",
-    "payflow.events.relay.topic_log.DATABASE_TIMEOUT_S",
-    "payflow.store.database.pool.CONNECT_TIMEOUT_S",
-)
 LIMITS = PoolLimits(
     connections_max=CONNECTIONS_MAX,
     connections_idle_max=CONNECTIONS_IDLE_MAX,
@@ -140,7 +123,7 @@ class Stand:
 
     def drain(self, *relays: Relay) -> None:
         """Works until there is nothing left to do; what others left open does not hold that back."""
-        wait_until(lambda: not self.as_owner(OPEN_TO_OTHERS))
+        wait_for_others(self.database)
         for _ in range(3):
             self.tick()
             while sum([relay.work() for relay in relays]):

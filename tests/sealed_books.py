@@ -17,11 +17,10 @@ from payflow.events.proof.tampering import Finding
 from payflow.events.proof.verifying import Verifier
 from payflow.store.proof.sealed_ledger import SealedLedger
 from payflow.store.proof.sealing import Sealer
-from tests.databases import Database, make_copy
+from tests.databases import Database, make_copy, wait_for_others
 from tests.random_books import RandomBooks
 from tests.random_payments import RandomPayments
 from tests.submissions import Till, committer
-from tests.waiting import wait_until
 
 FROM = datetime(2030, 1, 1, tzinfo=UTC)
 SEALED_AT = FROM + timedelta(days=1)
@@ -29,14 +28,6 @@ KEY = SigningKey.new()
 # Few enough that there are many blocks.
 BATCH_EVENTS = 12
 FIRST = 50
-
-# Of another database, or autovacuum's own: nothing younger can be sealed before it has ended.
-OTHERS_RUNNING = """
-    SELECT count(*)
-    FROM pg_stat_activity
-    WHERE backend_xid IS NOT NULL
-      AND (datname IS DISTINCT FROM current_database() OR backend_type = 'autovacuum worker')
-"""
 
 
 def book_at_random(database: Database, merchants: Sequence[str], steps: int, seed: int = 7) -> None:
@@ -61,8 +52,7 @@ def seal(database: Database, key: SigningKey = KEY, batch_events: int = BATCH_EV
 
     Transactions that are no matter of this database's are waited for.
     """
-    with psycopg.connect(database.owner_url, autocommit=True) as connection:
-        wait_until(lambda: connection.execute(OTHERS_RUNNING).fetchone() == (0,))
+    wait_for_others(database)
     sealer = Sealer(database.application_url, key, lambda: SEALED_AT, batch_events)
     transactions = 0
     while (sealed := sealer.step()) is not None:

@@ -11,17 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from payflow.domain.proof.keys import SigningKey
-from payflow.store.proof import sealing
 from payflow.store.proof.sealing import Sealer
-from tests.waiting import WAIT_S
+from tests.patience import be_patient
 
 PAUSE_S = 0.01
 BATCH_EVENTS = 2
 
 
 def main() -> None:
-    # A worker would connect again.
-    sealing.CONNECT_TIMEOUT_S = int(WAIT_S)
+    be_patient()
     key = SigningKey(Path(os.environ["LEDGER_SIGNING_KEY"]).read_bytes())
     sealer = Sealer(os.environ["DATABASE_URL"], key, lambda: datetime.now(UTC), BATCH_EVENTS)
     has_sealed = False

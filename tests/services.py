@@ -19,7 +19,6 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
-from psycopg import sql
 
 from tests.waiting import WAIT_S, wait_until
 
@@ -63,20 +62,6 @@ class PostgresServer:
         return (
             f"postgresql://{credentials}@/{quote(database)}?host={quote(str(self.socket_directory), safe='')}"
         )
-
-    def create_database(self, name: str, template: str = "template1") -> None:
-        """Whoever is still about to leave the template is waited for; PostgreSQL itself gives up in 5 s."""
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-
-        def is_made() -> bool:
-            with psycopg.connect(self.url(), autocommit=True) as connection:
-                try:
-                    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
-                except psycopg.errors.ObjectInUse:
-                    return False
-            return True
-
-        wait_until(is_made)
 
     @contextmanager
     def without_analysis(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ import redis
 
 from payflow.events.cloud_event import headers_of
 from payflow.events.published_event import PublishedEvent
+from tests.databases import make_copy
 from tests.effects import event
 from tests.services import PostgresServer
 from tests.waiting import WAIT_S, wait_until
@@ -53,7 +54,8 @@ def happened(intent_id: str, version: int, event_type: str, **data: object) -> P
 @pytest.fixture(scope="module")
 def shipping_url(postgres: PostgresServer) -> str:
     """A database that nothing of PayFlow's is in but the two tables."""
-    postgres.create_database("shipping")
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        make_copy(connection, "template1", "shipping")
     url = postgres.url("shipping")
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in (*tables(), blocks("sql")[0]):

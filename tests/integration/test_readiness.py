@@ -16,7 +16,6 @@ from payflow.store.schema import migrate, readiness
 from server.config import Settings
 from server.wiring import PayFlowApplication, build_application
 from tests.databases import Database
-from tests.patience import WITH_POSTGRES, be_patient
 from tests.ports import free_port
 from tests.services import PostgresServer
 from tests.waiting import WAIT_S
@@ -42,12 +41,6 @@ def _execute(url: str, statement: str) -> None:
 def database(new_database: Callable[[], Database]) -> Database:
     """A database of the test's own, because tests change its schema."""
     return new_database()
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that answers late is no less ready."""
-    be_patient(WITH_POSTGRES, monkeypatch.setattr)
 
 
 @pytest.fixture

@@ -19,7 +19,6 @@ from payflow.store.redis import optional_redis
 from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process
-from tests.patience import WITH_REDIS, be_patient
 from tests.patient_server import PATIENT, PATIENT_WITH_POSTGRES
 from tests.payments import Caller, Reply
 from tests.stack import Stack
@@ -149,7 +148,7 @@ def test_an_older_copy_under_the_same_key_is_not_believed(
     copies: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    be_patient(WITH_REDIS, monkeypatch.setattr)
+    monkeypatch.setattr(optional_redis, "TIMEOUT_S", WAIT_S)
     with in_process(database, tmp_path, REDIS_URL=valkey.connection_url) as payflow:
         caller = payflow.caller
         first = refunded_and_copied(copies, caller, "key")

@@ -6,7 +6,6 @@ import pytest
 
 from payflow.events.proof import published_heads
 from payflow.events.relay import kafka_publisher, redis_publisher
-from payflow.store.proof import head_cursor, sealing
 from tests.databases import Database
 from tests.sealed_books import book_at_random
 from tests.services import PostgresServer
@@ -25,10 +24,8 @@ def no_analysis(postgres: PostgresServer) -> Iterator[None]:
 
 @pytest.fixture(scope="package", autouse=True)
 def patience() -> Iterator[None]:
-    """What takes its time is waited for; the loops of a worker would try it again."""
+    """Brokers that take their time are waited for; the loops of a worker would ask them again."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (sealing, head_cursor):
-            patch.setattr(module, "CONNECT_TIMEOUT_S", int(WAIT_S))
         for waiting in (kafka_publisher, redis_publisher, published_heads):
             patch.setattr(waiting, "TIMEOUT_S", WAIT_S)
         yield

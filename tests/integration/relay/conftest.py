@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from tests.databases import Database
-from tests.relays import PATIENCE, Stand, stream_stand
+from tests.relays import Stand, stream_stand
 from tests.services import PostgresServer
 from tests.waiting import WAIT_S
 
@@ -21,10 +21,9 @@ def no_analysis(postgres: PostgresServer) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leases and time-outs end where a test says so, and on no machine before that."""
+    """Leases end, and Redis is given up, where a test says so, and on no machine before that."""
     monkeypatch.setattr("server.worker.relay.LEASE", timedelta(seconds=WAIT_S))
-    for timeout in PATIENCE:
-        monkeypatch.setattr(timeout, int(WAIT_S))
+    monkeypatch.setattr("payflow.events.relay.redis_publisher.TIMEOUT_S", WAIT_S)
 
 
 @pytest.fixture
