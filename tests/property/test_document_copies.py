@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from hypothesis import given
@@ -30,6 +31,11 @@ def exchange(copy: DocumentCopy[Document, Any], held: bytes) -> bytes:
     proposal = copy.propose()
     copy.accepted(proposal)
     return proposal.proposed
+
+
+def seen_by_all(copies: Iterable[DocumentCopy[Any, Any]], held: bytes) -> None:
+    for copy in copies:
+        copy.found(held)
 
 
 @given(steps=STEPS)
@@ -66,6 +72,7 @@ def test_every_observation_counts_once_for_everybody(steps: list[tuple[str, int]
 
 @given(steps=ROUGH_STEPS)
 def test_nothing_is_lost_by_parting_or_when_what_is_held_vanishes(steps: list[tuple[str, int]]) -> None:
+    """All see that it vanished: what one writes in its place before another looks is news to that one."""
     copies = [DocumentCopy("key", NAMES) for _ in range(COPIES)]
     held, observed = NOTHING, set()
     for number, (step, who) in enumerate(steps):
@@ -82,8 +89,10 @@ def test_nothing_is_lost_by_parting_or_when_what_is_held_vanishes(steps: list[tu
                 copy.went_alone(copy.propose())
             case "lose":
                 held = NOTHING
+                seen_by_all(copies, held)
             case "garble":
                 held = held[:-1] + b"\xff"
+                seen_by_all(copies, held)
         assert set(copy.document.seen) <= observed
     for copy in [*copies, *copies]:
         held = exchange(copy, held)
