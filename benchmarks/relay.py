@@ -79,7 +79,7 @@ def main() -> None:
             port = int(brokers.rpartition(":")[2])
             for topic in (TOPIC, BARE_TOPIC):
                 make_topic(port, topic, PARTITIONS)
-            address = stack.serve()
+            address = stack.serve(())
             with _relay(database, brokers) as relay:
                 _post(address, wanted)
                 relay_s, cost = _measured(database, partial(_publish, relay, database))

@@ -163,7 +163,7 @@ def _server() -> Iterator[str]:
         valkey = stack.enter_context(ValkeyServer())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="payflow-benchmark-")))
         running = stack.enter_context(running_stack(database, directory, REDIS_URL=valkey.connection_url))
-        yield running.serve()
+        yield running.serve(())
 
 
 if __name__ == "__main__":

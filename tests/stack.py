@@ -1,4 +1,4 @@
-"""PayFlow's processes as they run in production, for one test module."""
+"""PayFlow's processes as they run in production, but for the servers' patience, for one test module."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.breakers import NEVER_OPENS
 from tests.databases import Database
+from tests.patient_server import PATIENT
 from tests.ports import free_port
 from tests.simulators import SECRET, Simulator, running_simulator
 from tests.waiting import WAIT_S, wait_until
@@ -53,8 +54,11 @@ class Stack:
     environment: dict[str, str]
     processes: list[Process] = field(default_factory=list)
 
-    def serve(self, program: Sequence[str] = (), **environment: str) -> str:
-        """Starts a gRPC server process and waits until it serves; answers its address."""
+    def serve(self, program: Sequence[str] = PATIENT, **environment: str) -> str:
+        """Starts a gRPC server process and waits until it serves; answers its address.
+
+        With no program it is ``payflow serve`` itself.
+        """
         port = str(free_port())
         metrics = str(free_port())
         self.start("serve", program, GRPC_PORT=port, PROMETHEUS_PORT=metrics, **environment)

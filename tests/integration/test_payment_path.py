@@ -10,7 +10,6 @@ import pytest
 from payflow.v1 import payment_intent_pb2, refund_pb2
 from tests.books import assert_books_right, assert_psp_agrees
 from tests.databases import Database
-from tests.patient_server import PATIENT
 from tests.payments import Caller
 from tests.stack import Stack, running_stack
 
@@ -27,7 +26,7 @@ def stack(
 
 @pytest.fixture(scope="module")
 def caller(stack: Stack) -> Iterator[Caller]:
-    with Caller(stack.serve(PATIENT)) as one:
+    with Caller(stack.serve()) as one:
         yield one
 
 

@@ -10,7 +10,6 @@ import pytest
 from tests.databases import Database
 from tests.http_payments import HttpCaller
 from tests.ledger_caller import LedgerCaller, opened_books
-from tests.patient_server import PATIENT
 from tests.payments import Caller
 from tests.stack import Stack, running_stack
 from tests.waiting import WAIT_S
@@ -31,7 +30,7 @@ def stack(
 @pytest.fixture(scope="package")
 def address(stack: Stack) -> str:
     """Where the gRPC server listens."""
-    return stack.serve(PATIENT)
+    return stack.serve()
 
 
 @pytest.fixture(scope="package")

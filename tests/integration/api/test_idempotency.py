@@ -14,7 +14,6 @@ from payflow.v1 import payment_intent_pb2 as pb
 from tests.http_payments import HttpCaller
 from tests.integration.api.bad_requests import RPCS
 from tests.integration.api.refusals import over_grpc, payload_of
-from tests.patient_server import PATIENT
 from tests.payments import ApiError, Caller
 from tests.ports import free_port
 from tests.row_counts import row_counts
@@ -248,7 +247,7 @@ def switch_simulator(caller: Caller, *, enabled: bool) -> None:
 
 def test_a_psp_that_was_never_reached_frees_the_key(stack: Stack, caller: Caller) -> None:
     intent = caller.create()
-    unconnected = stack.serve(PATIENT, SIMULATOR_URL=f"http://127.0.0.1:{free_port()}")
+    unconnected = stack.serve(SIMULATOR_URL=f"http://127.0.0.1:{free_port()}")
     with Caller(unconnected, caller.merchant_id) as cut_off:
         with pytest.raises(ApiError, match="NO_PSP_AVAILABLE") as refused:
             cut_off.authorize(intent.id, key=KEY)
@@ -259,7 +258,7 @@ def test_a_psp_that_was_never_reached_frees_the_key(stack: Stack, caller: Caller
 
 def test_an_unknown_outcome_is_stored_as_processing(stack: Stack, caller: Caller) -> None:
     intent = caller.create(payment_method="pm_card_timeout")
-    with Caller(stack.serve(PATIENT, SIMULATOR_TIMEOUT="300ms"), caller.merchant_id) as impatient:
+    with Caller(stack.serve(SIMULATOR_TIMEOUT="300ms"), caller.merchant_id) as impatient:
         change = Change("authorize", {"id": intent.id}, ("", "", None))
         first, _ = send(impatient, change)
         unknown = pb.PaymentIntent.FromString(first)

@@ -9,7 +9,6 @@ import pytest
 
 from payflow.v1 import merchant_pb2
 from tests.http_payments import HttpCaller
-from tests.patient_server import PATIENT
 from tests.payments import ApiError, Caller
 from tests.stack import Stack
 
@@ -18,7 +17,7 @@ INTERVAL_S = 3600 / LIMIT
 
 
 def test_a_merchant_gets_its_calls_and_no_more(stack: Stack) -> None:
-    first, second = (stack.serve(PATIENT, RATE_LIMIT=f"{LIMIT}req/hour") for _ in range(2))
+    first, second = (stack.serve(RATE_LIMIT=f"{LIMIT}req/hour") for _ in range(2))
     merchant_id, key = f"merchant_{uuid4().hex}", str(uuid4())
     with (
         Caller(first, merchant_id) as caller,

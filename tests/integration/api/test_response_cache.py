@@ -19,7 +19,7 @@ from payflow.store.redis import optional_redis
 from payflow.v1 import refund_pb2 as pb
 from tests.databases import Database
 from tests.in_process import KEY_TTL_S, in_process
-from tests.patient_server import PATIENT, PATIENT_WITH_POSTGRES
+from tests.patient_server import PATIENT_WITH_POSTGRES
 from tests.payments import Caller, Reply
 from tests.stack import Stack
 from tests.valkey import running_valkey
@@ -43,7 +43,7 @@ def copies(valkey: ValkeyServer) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="module")
 def cached_address(stack: Stack, valkey: ValkeyServer) -> str:
-    return stack.serve(PATIENT, REDIS_URL=valkey.connection_url)
+    return stack.serve(REDIS_URL=valkey.connection_url)
 
 
 @pytest.fixture

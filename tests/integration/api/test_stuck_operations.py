@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from payflow.v1 import payment_intent_pb2 as pb
 from tests.http_payments import HttpCaller
-from tests.patient_server import PATIENT
 from tests.payments import Caller
 from tests.stack import Stack
 from tests.waiting import wait_until
@@ -19,7 +18,7 @@ def left_unanswered(stack: Stack, caller: Caller) -> list[str]:
         assert impatient.authorize(left[-1]).status == pb.PAYMENT_INTENT_STATUS_PROCESSING
         return any(one["reference"].startswith(left[-1]) for one in stack.simulator.executions())
 
-    with Caller(stack.serve(PATIENT, SIMULATOR_TIMEOUT="300ms"), caller.merchant_id) as impatient:
+    with Caller(stack.serve(SIMULATOR_TIMEOUT="300ms"), caller.merchant_id) as impatient:
         wait_until(is_executed)
     return left
 
