@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+from server.dev import launch
+
+_LAUNCHER = (sys.executable, "-IS", launch.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +52,13 @@ class RunningProcess:
     def __init__(self, command: Command) -> None:
         self.command = command
         self._process = subprocess.Popen(
-            command.argv,
+            (*_LAUNCHER, *_launched_as(command), *command.argv),
             env=dict(command.environment),
             cwd=command.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            # Safe beside threads: between fork and exec it makes two system calls and takes no lock.
-            preexec_fn=_dies_with_parent(os.getpid(), command.parent_death_signal),  # noqa: PLW1509
-            user=command.user.uid if command.user else None,
-            group=command.user.gid if command.user else None,
-            extra_groups=[] if command.user else None,
         )
 
     @property
@@ -94,14 +89,6 @@ class RunningProcess:
         self._process.wait()
 
 
-def _dies_with_parent(parent_pid: int, death_signal: signal.Signals) -> Callable[[], None] | None:
-    if _libc is None:
-        return None
-    prctl = _libc.prctl
-
-    def ask_the_kernel() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent_pid:
-            os._exit(1)
-
-    return ask_the_kernel
+def _launched_as(command: Command) -> tuple[str, ...]:
+    user = command.user or SystemUser(launch.KEEPS_USER, launch.KEEPS_USER)
+    return tuple(str(int(one)) for one in (os.getpid(), command.parent_death_signal, user.uid, user.gid))

@@ -216,6 +216,18 @@ def test_leftovers_of_a_killed_run_are_stopped_and_strangers_are_not(bench: Benc
         process.output.close()
 
 
+def test_a_process_is_started_without_a_fork_which_grpcs_threads_do_not_survive(bench: Bench) -> None:
+    forks: list[int] = []
+    os.register_at_fork(before=lambda: forks.append(os.getpid()))
+
+    process = RunningProcess(bench.command("one", SLEEPS))
+
+    assert process.output.readline() == b"awake\n"
+    process.kill_group()
+    process.output.close()
+    assert forks == []
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 def test_a_process_dies_with_a_parent_that_is_killed(bench: Bench) -> None:
     parent_code = (
