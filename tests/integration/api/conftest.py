@@ -18,7 +18,7 @@ from tests.waiting import WAIT_S
 TIMEOUTS = {"SIMULATOR_TIMEOUT": "60s", "API_TIMEOUT": f"{WAIT_S:g}s"}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
@@ -27,13 +27,13 @@ def stack(
         yield running
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def address(stack: Stack) -> str:
     """Where the gRPC server listens."""
     return stack.serve()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def http(stack: Stack, address: str) -> Iterator[HttpCaller]:
     """A caller of the gateway in front of it."""
     with HttpCaller(stack.gateway(address)) as caller:

@@ -11,7 +11,7 @@ from tests.in_process import InProcess, in_process
 from tests.merchant_webhook_stack import MerchantWebhookStack, merchant_webhook_stack
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def payflow(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[InProcess]:

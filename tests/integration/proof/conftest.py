@@ -15,23 +15,21 @@ MERCHANTS = ("keeping", "paying")
 STEPS = 20
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_analysis(postgres: PostgresServer) -> Iterator[None]:
     """What is committed can be sealed at once."""
     with postgres.without_analysis():
         yield
 
 
-@pytest.fixture(scope="package", autouse=True)
-def patience() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Brokers that take their time are waited for; the loops of a worker would ask them again."""
-    with pytest.MonkeyPatch.context() as patch:
-        for waiting in (kafka_publisher, redis_publisher, published_heads):
-            patch.setattr(waiting, "TIMEOUT_S", WAIT_S)
-        yield
+    for waiting in (kafka_publisher, redis_publisher, published_heads):
+        monkeypatch.setattr(waiting, "TIMEOUT_S", WAIT_S)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def booked(new_database: Callable[[], Database]) -> Database:
     """A ledger that is not sealed; tests work on copies."""
     made = new_database()

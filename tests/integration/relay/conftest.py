@@ -12,7 +12,7 @@ from tests.services import PostgresServer
 from tests.waiting import WAIT_S
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def no_analysis(postgres: PostgresServer) -> Iterator[None]:
     """What is committed can be read at once."""
     with postgres.without_analysis():
