@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
+
+from payflow.domain.instants import microseconds
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 UUID_CHARACTERS = 26
@@ -18,8 +20,6 @@ SLOT_CHARACTERS = 6
 SLOT_BITS = SLOT_CHARACTERS * 5
 SLOT_PROBES = 8
 BUCKETS = 256
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _TAIL = UUID_CHARACTERS + SLOT_CHARACTERS
 _GENERATED = re.compile(f"[a-z]{{2,8}}_[{ALPHABET}]{{{_TAIL}}}")
 _PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
@@ -39,8 +39,7 @@ def _uuid7(unix_ms: int, randomness: bytes) -> int:
 
 def command_id(now: datetime, entropy: bytes) -> str:
     """Identifies one command for good: a UUIDv7 from ``now`` and at least 10 bytes of ``entropy``."""
-    # Not by way of a float: two moments a millisecond apart could get the same one.
-    return _encode(_uuid7((now - _EPOCH) // _MILLISECOND, entropy), UUID_CHARACTERS)
+    return _encode(_uuid7(microseconds(now) // 1000, entropy), UUID_CHARACTERS)
 
 
 def derive_id(prefix: str, command: str, slot: int | None, ordinal: int = 0) -> str:

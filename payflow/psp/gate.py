@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import count
 from typing import Protocol
@@ -20,6 +19,7 @@ from payflow.domain.clock import Clock
 from payflow.domain.declines import NOT_TAKEN
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.gcra import RateLimit
+from payflow.domain.instants import microseconds
 from payflow.domain.psp_outcome import (
     GATED,
     Accepted,
@@ -37,9 +37,6 @@ from payflow.psp.breaker_watch import KEYS_MAX, call_refused, key_of
 ADMITTED = ""
 BREAKER_OPEN = "breaker_open"
 OVERLOADED = "psp_overloaded"
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Breakers(Protocol):
@@ -158,7 +155,7 @@ class Gate:
         return permit
 
     def _now_us(self) -> int:
-        return _microseconds(self._clock.now())
+        return microseconds(self._clock.now())
 
 
 def verdict_of(answer: Outcome | None) -> Verdict:
@@ -178,7 +175,3 @@ def verdict_of(answer: Outcome | None) -> Verdict:
 @lru_cache(KEYS_MAX)
 def _rate_key(endpoint: Endpoint) -> str:
     return f"psp:{endpoint.connector}:{endpoint.credential_ref}"
-
-
-def _microseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MICROSECOND

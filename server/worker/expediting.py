@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from payflow.commands.ports import Ports
@@ -20,6 +20,7 @@ from payflow.commands.psp_calling import answers_about
 from payflow.commands.recover_attempt import recover_attempt
 from payflow.domain.endpoint import Endpoint
 from payflow.domain.folding.submission import DueCall
+from payflow.domain.instants import EPOCH
 from payflow.domain.intent.commands import ResumeAttempt
 from payflow.domain.intent.state import Attempt, AttemptState
 from payflow.domain.merchant.state import PspAccount
@@ -34,7 +35,7 @@ FIRST_ASKED = 3
 # within a minute all the same.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 25, 40))
 REMEMBERED_MAX = 100_000
-BEFORE_ALL = (datetime(1970, 1, 1, tzinfo=UTC), "")
+BEFORE_ALL = (EPOCH, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 
 from payflow.domain.ids import BUCKETS, bucket_of
+from payflow.domain.instants import instant_of, microseconds
 
 VERSION = b"payflow.block.v1"
 PARTS = 16
@@ -17,8 +18,6 @@ NOTHING_BEFORE = bytes(32)
 """Stands for the head before the first block's."""
 
 _HEADER = struct.Struct(">16s H Q 32s 32s I I Q q Q q".replace(" ", ""))
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def part_of(merchant_id: str) -> int:
@@ -64,7 +63,7 @@ class BlockHeader:
             self.entries,
             self.system_identifier,
             self.xid,
-            (self.sealed_at - _EPOCH) // _MICROSECOND,
+            microseconds(self.sealed_at),
         )
 
     @property
@@ -94,7 +93,7 @@ def header_from_bytes(content: bytes) -> BlockHeader:
     if part >= PARTS or number > NUMBER_MAX:
         raise ValueError("not the header of a block that there can be")
     try:
-        sealed_at = _EPOCH + sealed_at_us * _MICROSECOND
+        sealed_at = instant_of(sealed_at_us)
     except OverflowError as error:
         raise ValueError("sealed at an instant that no calendar has") from error
     return BlockHeader(

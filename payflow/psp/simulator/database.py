@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from payflow.psp.simulator.requests import Key
@@ -70,7 +69,6 @@ CREATE INDEX deliveries_held ON deliveries (payment_id) WHERE ended_at_us IS NUL
 """,
 )
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BUSY_TIMEOUT_MS = 5_000
 
 
@@ -110,13 +108,3 @@ class Database:
 def columns(key: Key) -> tuple[str, str, str]:
     """A key as its three columns."""
     return key.psp_account, key.merchant, key.reference
-
-
-def microseconds(time: datetime) -> int:
-    """A time as a column."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def time_of(column: int) -> datetime:
-    """A column as a time."""
-    return _EPOCH + timedelta(microseconds=column)

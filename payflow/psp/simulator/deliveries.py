@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from payflow.psp.simulator.database import Database, microseconds, time_of
+from payflow.domain.instants import instant_of, microseconds
+from payflow.psp.simulator.database import Database
 from payflow.psp.simulator.webhooks import Event
 
 _ADD = """
@@ -100,7 +101,7 @@ class Deliveries:
     def next_due_at(self, now: datetime) -> datetime | None:
         """When the next one after ``now`` is due; None where there is none."""
         due_at_us = self._connection.execute(_NEXT_DUE_AT, (microseconds(now),)).fetchone()[0]
-        return None if due_at_us is None else time_of(due_at_us)
+        return None if due_at_us is None else instant_of(due_at_us)
 
     def end(self, sequence: int, status: int | None, now: datetime) -> None:
         """Notes that a delivery needs no further attempt."""
@@ -119,7 +120,7 @@ class Deliveries:
         """Up to ``limit`` deliveries with a greater sequence than ``after``, in order."""
         rows = self._connection.execute(_PAGE, (after, limit))
         return [
-            DeliveryView(sequence, time_of(due_at_us), ended_at_us and time_of(ended_at_us), *others)
+            DeliveryView(sequence, instant_of(due_at_us), ended_at_us and instant_of(ended_at_us), *others)
             for sequence, due_at_us, ended_at_us, *others in rows
         ]
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from payflow.psp.simulator.database import Database, microseconds, time_of
+from payflow.domain.instants import instant_of, microseconds
+from payflow.psp.simulator.database import Database
 
 _ADD = """
 INSERT INTO effects (psp_account, merchant, reference, execution, operation, payment_id, id, amount,
@@ -59,4 +60,4 @@ class Effects:
     def page(self, after: int, limit: int) -> list[Effect]:
         """Up to ``limit`` movements with a greater sequence than ``after``, in order."""
         rows = self._connection.execute(_PAGE, (after, limit))
-        return [Effect(sequence, time_of(at_us), *others) for sequence, at_us, *others in rows]
+        return [Effect(sequence, instant_of(at_us), *others) for sequence, at_us, *others in rows]

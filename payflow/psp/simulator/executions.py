@@ -6,8 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct, json
 
+from payflow.domain.instants import instant_of, microseconds
 from payflow.psp.simulator.answers import Executed
-from payflow.psp.simulator.database import Database, columns, microseconds, time_of
+from payflow.psp.simulator.database import Database, columns
 from payflow.psp.simulator.requests import Key
 
 _LAST = """
@@ -87,7 +88,7 @@ class Executions:
         if row is None:
             return None
         execution, executed_at_us, request, answer = row
-        return Remembered(execution, time_of(executed_at_us), request, self._answers.decode(answer))
+        return Remembered(execution, instant_of(executed_at_us), request, self._answers.decode(answer))
 
     def outcome(self, key: Key) -> Executed | None:
         """What the key's execution has come to by now, one that moved money before any other."""
@@ -112,7 +113,7 @@ class Executions:
     def page(self, after: int, limit: int) -> list[Execution]:
         """Up to ``limit`` executions with a greater sequence than ``after``, in order."""
         rows = self._connection.execute(_PAGE, (after, limit))
-        return [Execution(sequence, time_of(at_us), *others) for sequence, at_us, *others in rows]
+        return [Execution(sequence, instant_of(at_us), *others) for sequence, at_us, *others in rows]
 
     def shut_out(self, key: Key) -> None:
         """Remembers for good that ``key`` must not be executed."""

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from msgspec import Struct, json
 
-from payflow.psp.simulator.database import Database, microseconds, time_of
+from payflow.domain.instants import instant_of, microseconds
+from payflow.psp.simulator.database import Database
 from payflow.psp.simulator.plans import Plan
 from payflow.psp.simulator.requests import Subject
 
@@ -56,4 +57,4 @@ class Schedule:
     def next_due_at(self) -> datetime | None:
         """When the next task is due; None where there is none."""
         due_at_us = self._connection.execute(_NEXT_DUE_AT).fetchone()[0]
-        return None if due_at_us is None else time_of(due_at_us)
+        return None if due_at_us is None else instant_of(due_at_us)

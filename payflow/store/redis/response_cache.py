@@ -19,6 +19,7 @@ import redis
 
 from payflow.domain.folding.submission import IdempotencyClaim
 from payflow.domain.folding.working_set import Changes, KeyRecord, MerchantScoped
+from payflow.domain.instants import microseconds
 from payflow.store.redis.optional_redis import OptionalRedis, RedisAwayError
 
 CLOSE_TIMEOUT_S = 1.0
@@ -98,7 +99,7 @@ class ResponseCache:
 
     def _signed(self, scoped: MerchantScoped, record: KeyRecord) -> bytes:
         assert record.completed_at is not None and record.response is not None
-        expires_ms = int((record.completed_at + self._key_ttl).timestamp() * 1000)
+        expires_ms = microseconds(record.completed_at + self._key_ttl) // 1000
         body = expires_ms.to_bytes(EXPIRY_BYTES, "big") + record.request_hash + record.response
         return self._sign(scoped, bytes(SIGNATURE_BYTES) + body) + body
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from payflow.commands.ports import Ports
 from payflow.domain import fields
+from payflow.domain.instants import EPOCH
 from payflow.domain.intent.state import AttemptState
 from payflow.domain.resources import OpenAttempt
 from payflow.v1 import payment_intent_pb2 as pb
@@ -17,7 +18,6 @@ from server.rpc.services.calls import scoped_merchant_id
 
 AGE_DEFAULT_S = 60
 AGE_MAX_S = 2_592_000
-OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def list_stuck_operations(
@@ -49,7 +49,7 @@ def list_stuck_operations(
 
 def _position(written: str) -> tuple[datetime, str]:
     if not written:
-        return OLDEST, ""
+        return EPOCH, ""
     started_at, _, attempt_id = written.partition(" ")
     return datetime.fromisoformat(started_at), attempt_id
 
