@@ -10,9 +10,6 @@ from typing import Any
 from payflow.store.database import write_pool
 from payflow.store.database.pool import Pool, PoolLimits, Rows
 from payflow.store.database.read_pool import Ask, Query, ReadPool
-from tests.waiting import WAIT_S
-
-LIMITS = PoolLimits(connections_max=1, wait_max_s=WAIT_S, statement_max_s=WAIT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +39,7 @@ class NotingWrites(_Noting):
     """A pool for what is written."""
 
     def __init__(self, conninfo: str, session: str = write_pool.SESSION) -> None:
-        super().__init__(conninfo, LIMITS, "noted-writes", session)
+        super().__init__(conninfo, PoolLimits(connections_max=1), "noted-writes", session)
         self.asked = []
 
 
@@ -50,7 +47,7 @@ class NotingPool(_Noting, ReadPool):
     """A pool for what is read."""
 
     def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, LIMITS)
+        super().__init__(conninfo, PoolLimits(connections_max=1))
         self.asked = []
 
     def snapshot(self, queries: Sequence[Query], deadline: float) -> list[Rows]:

@@ -64,7 +64,6 @@ def psp_stack(database: Database, directory: Path) -> Iterator[PspStack]:
             STRIPE_API_KEY=API_KEY,
             STRIPE_WEBHOOK_SECRET=SECRET,
             STRIPE_TIMEOUT=ANSWERED_WITHIN,
-            SIMULATOR_TIMEOUT=ANSWERED_WITHIN,
         ) as stack,
     ):
         stack.worker()

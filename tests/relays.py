@@ -22,8 +22,8 @@ from payflow.events.relay.kafka_publisher import KafkaPublisher
 from payflow.events.relay.publisher import Publisher
 from payflow.events.relay.redis_publisher import RedisPublisher
 from payflow.events.relay.relay import Relay
-from payflow.store.database.pool import Pool, PoolLimits
-from payflow.store.relay.pool import CONNECTIONS_IDLE_MAX, CONNECTIONS_MAX, SESSION
+from payflow.store.database.pool import Pool
+from payflow.store.relay.pool import relay_pool
 from payflow.v1 import events_pb2
 from server.worker import loops
 from server.worker.loops import Loop
@@ -46,13 +46,6 @@ INSERT = """
 INSERT_MERCHANT = """
     INSERT INTO merchants VALUES (%s, %s, %s, '', 'TEST', 1, now(), now()) ON CONFLICT DO NOTHING
 """
-
-LIMITS = PoolLimits(
-    connections_max=CONNECTIONS_MAX,
-    connections_idle_max=CONNECTIONS_IDLE_MAX,
-    wait_max_s=WAIT_S,
-    statement_max_s=WAIT_S,
-)
 
 Numbered = tuple[str, int]
 
@@ -162,7 +155,7 @@ class Stand:
             pool.close()
 
     def _pool(self) -> Pool:
-        pool = Pool(self.database.application_url, LIMITS, "payflow-relay", SESSION)
+        pool = relay_pool(self.database.application_url)
         pool.open()
         self.pools.append(pool)
         return pool

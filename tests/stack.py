@@ -1,4 +1,4 @@
-"""PayFlow's processes as they run in production, but for the servers' patience, for one test module."""
+"""PayFlow's processes as they run in production, but for their patience, for one test module."""
 
 from __future__ import annotations
 
@@ -122,6 +122,7 @@ def running_stack(
             "DATABASE_URL": database.application_url,
             "SIMULATOR_URL": simulator.url,
             "SIMULATOR_WEBHOOK_SECRET": SECRET,
+            "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
             "RATE_LIMIT": "off",
             "LOG_FORMAT": "console",
             "DB_MAX_IDLE_CONNS": "2",

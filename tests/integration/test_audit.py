@@ -259,7 +259,7 @@ def test_nothing_is_found_while_others_write(new_database: Callable[[], Database
     url = busy.application_url
     pipeline = committer(url)
     pipeline.start()
-    pool = ReadPool(url, PoolLimits(connections_max=2, wait_max_s=WAIT_S))
+    pool = ReadPool(url, PoolLimits(connections_max=2))
     pool.open()
     try:
         for merchant_id in ("one", "two"):

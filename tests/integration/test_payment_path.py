@@ -19,8 +19,7 @@ def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
     directory: Path = tmp_path_factory.mktemp("stack")
-    environment = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": "60s"}
-    with running_stack(new_database(), directory, **environment) as running:
+    with running_stack(new_database(), directory, REDIS_URL=valkey_url) as running:
         yield running
 
 

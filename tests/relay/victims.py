@@ -14,7 +14,7 @@ from tests.databases import Database
 from tests.relay.brokers import TOPIC, Broker
 from tests.relay.load import CALLERS
 from tests.stack import Process, Stack, running_stack
-from tests.waiting import WAIT_S, wait_until
+from tests.waiting import wait_until
 
 SERVERS = 2
 RELAYS = ("relay-0", "relay-1")
@@ -44,8 +44,7 @@ class Victims:
         environment = {
             "KAFKA_BROKERS": broker.addresses,
             "KAFKA_TOPIC_PAYMENTS": TOPIC,
-            # Neither the PSP nor a new connection to the database has to be quick.
-            "SIMULATOR_TIMEOUT": f"{WAIT_S}s",
+            # No new connection to the database has to be quick.
             "DB_MAX_IDLE_CONNS": str(CALLERS),
         }
         with running_stack(database, directory, **environment) as stack:

@@ -28,7 +28,7 @@ FLOWS = 5
 
 @pytest.fixture
 def stack(new_database: Callable[[], Database], tmp_path: Path) -> Iterator[Stack]:
-    with running_stack(new_database(), tmp_path, SIMULATOR_TIMEOUT=f"{WAIT_S}s") as running:
+    with running_stack(new_database(), tmp_path) as running:
         yield running
 
 

@@ -31,8 +31,7 @@ OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 def stack(
     new_database: Callable[[], Database], tmp_path_factory: pytest.TempPathFactory, valkey_url: str
 ) -> Iterator[Stack]:
-    settings = {"REDIS_URL": valkey_url, "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s"}
-    with running_stack(new_database(), tmp_path_factory.mktemp("footprint"), **settings) as running:
+    with running_stack(new_database(), tmp_path_factory.mktemp("footprint"), REDIS_URL=valkey_url) as running:
         yield running
 
 

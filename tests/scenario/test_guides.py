@@ -49,7 +49,6 @@ def environment(
         "REDIS_URL": valkey_url,
         "KAFKA_TOPIC_PAYMENTS": "guides",
         "WEBHOOKS_ALLOW_PRIVATE": "1",
-        "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
         "API_TIMEOUT": f"{WAIT_S:g}s",
     }
     with running_stack(database, directory, **settings) as stack:

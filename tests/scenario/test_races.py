@@ -19,7 +19,6 @@ from tests.databases import Database
 from tests.payments import ApiError, Caller, Reply
 from tests.racing import at_once, split
 from tests.stack import Stack, running_stack
-from tests.waiting import WAIT_S
 
 CURRENCIES = ("USD", "JPY", "KWD")
 FLOWS = 200
@@ -35,7 +34,6 @@ def stack(
 ) -> Iterator[Stack]:
     settings = {
         "REDIS_URL": valkey_url,
-        "SIMULATOR_TIMEOUT": f"{WAIT_S:g}s",
         # A crowd that comes at once finds them, and need not wait until each is opened.
         "DB_MAX_IDLE_CONNS": "25",
     }

@@ -17,7 +17,6 @@ from payflow.store.database.read_pool import ReadPool
 from server.worker.dead_letters import DeadLetterFigures
 from tests.databases import Database
 from tests.dead_letters import CONSUMER, NOW, ask_for_retry, connected, given_up, key, letter
-from tests.waiting import WAIT_S
 
 
 @pytest.fixture
@@ -28,9 +27,8 @@ def connection(database: Database) -> Iterator[Connection[dict[str, Any]]]:
 
 
 @pytest.fixture
-def figures(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[DeadLetterFigures]:
-    monkeypatch.setattr("server.worker.dead_letters.READ_TIMEOUT_S", WAIT_S)
-    pool = ReadPool(database.application_url, PoolLimits(connections_max=1, wait_max_s=WAIT_S))
+def figures(database: Database) -> Iterator[DeadLetterFigures]:
+    pool = ReadPool(database.application_url, PoolLimits(connections_max=1))
     pool.open()
     yield DeadLetterFigures(DeadLettersReader(pool), lambda: NOW + timedelta(minutes=5))
     pool.close()
